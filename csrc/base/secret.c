@@ -1,0 +1,21 @@
+#include "base/secret.h"
+
+#include <stdint.h>
+
+void fua_wipe(void *memory, size_t size) {
+    /* Stores through a volatile pointer are observable, so they cannot be dropped as dead. */
+    volatile unsigned char *byte = memory;
+    while (size-- > 0) {
+        *byte++ = 0;
+    }
+}
+
+bool fua_equal_ct(const void *left, const void *right, size_t size) {
+    const volatile uint8_t *a = left;
+    const volatile uint8_t *b = right;
+    uint8_t difference = 0;
+    for (size_t i = 0; i < size; i++) {
+        difference = (uint8_t)(difference | (a[i] ^ b[i]));
+    }
+    return difference == 0;
+}

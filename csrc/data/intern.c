@@ -1,0 +1,151 @@
+#include "data/intern.h"
+
+#include <string.h>
+
+void fua_intern_init(fua_intern *in, const fua_allocator *al, fua_hash_key key) {
+    memset(in, 0, sizeof *in);
+    in->al = al;
+    in->key = key;
+    in->free_head = FUA_NO_ID;
+}
+
+void fua_intern_free(fua_intern *in) {
+    for (size_t i = 0; i < in->count; i++) {
+        fua_free(in->al, in->entries[i].data);
+    }
+    fua_free(in->al, in->entries);
+    fua_free(in->al, in->slots);
+    fua_intern_init(in, in->al, in->key);
+}
+
+fua_text fua_intern_text(const fua_intern *in, uint32_t id) {
+    fua_text text = {in->entries[id].data, in->entries[id].size};
+    return text;
+}
+
+/* The slot that holds the string, or the empty slot where it would go.  The table is never full. */
+static size_t find_slot(const fua_intern *in, fua_text text, uint32_t hash) {
+    size_t mask = in->slot_count - 1;
+    size_t slot = hash & mask;
+    while (in->slots[slot] != FUA_NO_ID) {
+        const fua_intern_entry *entry = &in->entries[in->slots[slot]];
+        if (entry->hash == hash && entry->size == text.size &&
+            (text.size == 0 || memcmp(entry->data, text.data, text.size) == 0)) {
+            break;
+        }
+        slot = (slot + 1) & mask;
+    }
+    return slot;
+}
+
+uint32_t fua_intern_find(const fua_intern *in, fua_text text) {
+    if (in->used == 0 || text.size > UINT32_MAX) {
+        return FUA_NO_ID;
+    }
+    uint32_t hash = (uint32_t)fua_siphash13(&in->key, text.data, text.size);
+    return in->slots[find_slot(in, text, hash)];
+}
+
+static fua_status grow_slots(fua_intern *in) {
+    if ((in->used + 1) * 10 <= in->slot_count * 7) {
+        return FUA_OK;
+    }
+    size_t next = in->slot_count < 16 ? 16 : in->slot_count * 2;
+    uint32_t *slots = fua_alloc(in->al, next, sizeof *slots);
+    if (slots == NULL) {
+        return FUA_ERR_NOMEM;
+    }
+    memset(slots, 0xff, next * sizeof *slots);
+    for (size_t i = 0; i < in->count; i++) {
+        if (in->entries[i].data == NULL) {
+            continue;
+        }
+        size_t slot = in->entries[i].hash & (next - 1);
+        while (slots[slot] != FUA_NO_ID) {
+            slot = (slot + 1) & (next - 1);
+        }
+        slots[slot] = (uint32_t)i;
+    }
+    fua_free(in->al, in->slots);
+    in->slots = slots;
+    in->slot_count = next;
+    return FUA_OK;
+}
+
+fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
+    if (text.size >= UINT32_MAX) {
+        return FUA_ERR_OVERFLOW;
+    }
+    fua_status status = grow_slots(in);
+    if (status != FUA_OK) {
+        return status;
+    }
+    uint32_t hash = (uint32_t)fua_siphash13(&in->key, text.data, text.size);
+    size_t slot = find_slot(in, text, hash);
+    if (in->slots[slot] != FUA_NO_ID) {
+        fua_intern_entry *entry = &in->entries[in->slots[slot]];
+        if (entry->refs == UINT32_MAX) {
+            return FUA_ERR_OVERFLOW;
+        }
+        entry->refs++;
+        *id = in->slots[slot];
+        return FUA_OK;
+    }
+    if (in->free_head == FUA_NO_ID) {
+        if (in->count >= FUA_NO_ID / 2) { /* the upper half of the numbers is left to callers as a tag */
+            return FUA_ERR_OVERFLOW;
+        }
+        void *block = in->entries;
+        status = fua_grow(in->al, &block, &in->cap, in->count + 1, sizeof *in->entries);
+        in->entries = block;
+        if (status != FUA_OK) {
+            return status;
+        }
+    }
+    char *copy = fua_alloc(in->al, text.size + 1, 1);
+    if (copy == NULL) {
+        return FUA_ERR_NOMEM;
+    }
+    if (text.size > 0) {
+        memcpy(copy, text.data, text.size);
+    }
+    copy[text.size] = '\0';
+    uint32_t fresh = in->free_head;
+    if (fresh != FUA_NO_ID) {
+        in->free_head = in->entries[fresh].refs;
+    } else {
+        fresh = (uint32_t)in->count++;
+    }
+    in->entries[fresh] = (fua_intern_entry){copy, (uint32_t)text.size, 1, hash};
+    in->slots[slot] = fresh;
+    in->used++;
+    *id = fresh;
+    return FUA_OK;
+}
+
+void fua_intern_retain(fua_intern *in, uint32_t id) {
+    in->entries[id].refs++;
+}
+
+void fua_intern_release(fua_intern *in, uint32_t id) {
+    fua_intern_entry *entry = &in->entries[id];
+    if (--entry->refs > 0) {
+        return;
+    }
+    size_t mask = in->slot_count - 1;
+    size_t hole = find_slot(in, fua_intern_text(in, id), entry->hash);
+    /* Backward-shift deletion keeps every probe sequence unbroken without tombstones. */
+    for (size_t next = (hole + 1) & mask; in->slots[next] != FUA_NO_ID; next = (next + 1) & mask) {
+        size_t home = in->entries[in->slots[next]].hash & mask;
+        if (((next - home) & mask) >= ((next - hole) & mask)) {
+            in->slots[hole] = in->slots[next];
+            hole = next;
+        }
+    }
+    in->slots[hole] = FUA_NO_ID;
+    fua_free(in->al, entry->data);
+    entry->data = NULL;
+    entry->refs = in->free_head;
+    in->free_head = id;
+    in->used--;
+}

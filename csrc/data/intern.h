@@ -1,0 +1,46 @@
+/* Strings as small numbers.  Each distinct string has one id while somebody holds a reference to it. */
+#ifndef FUA_DATA_INTERN_H
+#define FUA_DATA_INTERN_H
+
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "data/hash.h"
+
+#define FUA_NO_ID UINT32_MAX
+
+typedef struct fua_intern_entry {
+    char *data;    /* owned; NULL while the id is free */
+    uint32_t size; /* bytes */
+    uint32_t refs; /* references; the next free id while the id is free */
+    uint32_t hash; /* low bits of the string's hash */
+} fua_intern_entry;
+
+typedef struct fua_intern {
+    const fua_allocator *al; /* borrowed */
+    fua_hash_key key;
+    fua_intern_entry *entries; /* owned, indexed by id */
+    size_t count, cap;
+    uint32_t free_head; /* first free id, or FUA_NO_ID */
+    uint32_t *slots;    /* owned hash table of ids, power of two */
+    size_t slot_count;
+    size_t used; /* live strings */
+} fua_intern;
+
+void fua_intern_init(fua_intern *in, const fua_allocator *al, fua_hash_key key);
+void fua_intern_free(fua_intern *in);
+
+/* The id of a string, or FUA_NO_ID when nobody holds it.  Takes no reference. */
+uint32_t fua_intern_find(const fua_intern *in, fua_text text);
+/* The id of a string, made if new, with one more reference.  Text is copied. */
+fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id);
+/* One more reference to a live id. */
+void fua_intern_retain(fua_intern *in, uint32_t id);
+/* Gives one reference back; the last one frees the string and its id. */
+void fua_intern_release(fua_intern *in, uint32_t id);
+/* The text of a live id; borrowed until its last reference goes. */
+fua_text fua_intern_text(const fua_intern *in, uint32_t id);
+
+#endif

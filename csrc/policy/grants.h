@@ -1,0 +1,41 @@
+/* The decision index of the built-in model: (subject, object, action key, group) -> what rules say there.
+ *
+ * An allow rule also counts, as `climbed`, at every container above its object, so that "a right on a page opens
+ * the containers above it" is one look-up and not a walk over all pages of a site. */
+#ifndef FUA_POLICY_GRANTS_H
+#define FUA_POLICY_GRANTS_H
+
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+
+typedef struct fua_grant {
+    uint32_t sub; /* FUA_NO_ID where empty */
+    uint32_t obj, act, group;
+    uint32_t allow, deny; /* rules with just this object */
+    uint32_t climbed;     /* allow rules of objects below it */
+} fua_grant;
+
+typedef struct fua_grants {
+    const fua_allocator *al; /* borrowed */
+    fua_grant *slots;        /* owned, power of two */
+    size_t slot_count, used;
+} fua_grants;
+
+typedef enum fua_grant_kind { FUA_GRANT_ALLOW, FUA_GRANT_DENY, FUA_GRANT_CLIMBED } fua_grant_kind;
+
+void fua_grants_init(fua_grants *grants, const fua_allocator *al);
+void fua_grants_free(fua_grants *grants);
+/* Forgets all entries, keeps the memory. */
+void fua_grants_clear(fua_grants *grants);
+/* What is known about a key; NULL for nothing.  Borrowed until the next change. */
+const fua_grant *fua_grants_find(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group);
+/* Counts one more rule. */
+fua_status fua_grants_add(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
+                          fua_grant_kind kind);
+/* Counts one rule less; the key must be there. */
+void fua_grants_remove(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
+                       fua_grant_kind kind);
+
+#endif

@@ -1,0 +1,1 @@
+"""Users, login, role-based permissions and an admin site for FastAPI, decided in C."""

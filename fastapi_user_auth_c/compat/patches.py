@@ -1,0 +1,215 @@
+"""The patches, in the order they are applied. Each says why it is there and for which releases."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import inspect
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from . import columns, fields
+from .borrow import borrowed_names
+from .original import no_original
+from .versions import CompatError, check_faa, require
+
+FAA = "fastapi_amis_admin"
+PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
+ADMIN, SELECTS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas"
+
+#: All that the patches replace or call; looked at before the first change is made.
+NEEDED = {
+    PYDANTIC: (
+        "ModelField create_cloned_field create_model_by_fields create_model_by_model model_fields "
+        "root_validator_skip_blank annotation_outer_type parse_date parse_datetime"
+    ),
+    PARSER: (
+        "create_response_field get_python_type_parse insfield_to_modelfield _get_label_modelfield PropertyField "
+        "ModelFieldProxy.cloned_field TableModelParser.filter_modelfield"
+    ),
+    CRUD: (
+        "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
+        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items"
+    ),
+    ADMIN: "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse",
+    SELECTS: "RecentTimeSelectPerm._call",
+}
+
+
+def run() -> None:
+    check_faa()
+    with borrowed_names(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=FAA)  # it uses deprecated names; nobody here can change that
+        try:
+            for module in NEEDED:
+                import_module(module)
+        except Exception as error:
+            raise CompatError(f"{FAA} cannot be imported ({error})") from error
+    for module, names in NEEDED.items():
+        require(module, names.split())
+    for patch in PATCHES:
+        patch()
+
+
+def replace(module: str, name: str, new: Any) -> None:
+    """Puts new in the place of a name in every FAA module that has imported it."""
+    old = require(module, name)
+    for other_name, other in list(sys.modules.items()):
+        if other_name.partition(".")[0] == FAA and other is not None:
+            for key, value in list(vars(other).items()):
+                if value is old:
+                    setattr(other, key, new)
+
+
+def wrap(cls: type[Any], name: str, make: Callable[[Any], Any]) -> None:
+    """Makes make(the method) the method of that name, once."""
+    old = cls.__dict__[name]
+    if not hasattr(old, "__compat__"):
+        new: Any = functools.wraps(old)(make(old))
+        new.__compat__ = True
+        setattr(cls, name, new)
+
+
+def modelfield() -> None:
+    """FAA gets a ModelField of ours, on every release: it is one path less to test.
+
+    fastapi >= 0.119 raises for fields with a default set beside a default_factory, >= 0.128.4 has neither
+    create_cloned_field nor create_model_field(required=), >= 0.128.5 no ModelField.type_ and .required.
+    """
+    old, new = require(PYDANTIC, "ModelField"), fields.ModelField
+    replace(PYDANTIC, "ModelField", new)
+    replace(PYDANTIC, "create_cloned_field", fields.create_cloned_field)
+    replace(PARSER, "create_response_field", fields.create_response_field)
+    parser = sys.modules[PARSER]
+    # these two hold ModelField since they were defined; they stay the objects that users may have imported already
+    parser.PropertyField.__bases__ = (new,)
+    choose = parser.TableModelParser.filter_modelfield
+    choose.__defaults__ = tuple((new,) if value == (old,) else value for value in choose.__defaults__)
+    if (new,) not in choose.__defaults__:
+        raise CompatError(f"{PARSER}.TableModelParser.filter_modelfield no longer defaults to ModelField")
+    # without FieldInfo.merge_field_infos, which newer pydantic deprecates
+    parser.ModelFieldProxy.cloned_field = fields.cloned_field
+
+
+def models() -> None:
+    """Models are made from copies of FieldInfo.
+
+    pydantic >= 2.12 drops attributes set on a FieldInfo afterwards, so label filters became required. On every release
+    FAA changed the fields of the model it copied from: a user made without a password got an empty one.
+    """
+    replace(PYDANTIC, "model_fields", fields.model_fields)
+    replace(PYDANTIC, "create_model_by_fields", fields.create_model_by_fields)
+
+
+def column_types() -> None:
+    """Types SQLAlchemy does not know: 2.0 raises NotImplementedError, 2.1 answers ``object`` (``=`` filters gave 500).
+
+    Also: nullable columns of plain classes accept null, callable column defaults work as form defaults, and UUID ids
+    are found, none of which FAA did on any current release.
+    """
+    replace(PARSER, "get_python_type_parse", columns.get_python_type_parse)
+    replace(PARSER, "insfield_to_modelfield", columns.insfield_to_modelfield)
+    replace(PARSER, "_get_label_modelfield", columns.get_label_modelfield)
+
+
+def filters() -> None:
+    """The texts of filters are not held to the constraints of the stored values (every release)."""
+    require(CRUD, "SqlalchemyCrud")._create_schema_filter = columns.create_schema_filter
+
+
+def naive_datetimes() -> None:
+    """Columns that refuse naive values (sqlmodel >= 0.0.45) get aware ones, whoever set the attribute."""
+    if columns.UTCDateTime is None:
+        return
+    crud = require(CRUD, "SqlalchemyCrud")
+
+    def create(old: Any) -> Any:
+        def create_item(self: Any, item: dict[str, Any]) -> Any:
+            obj = old(self, item)
+            columns.make_aware(obj)
+            return obj
+
+        return create_item
+
+    def update(old: Any) -> Any:
+        def update_item(self: Any, obj: Any, values: dict[str, Any]) -> None:
+            old(self, obj, values)
+            columns.make_aware(obj)
+
+        return update_item
+
+    def delete(old: Any) -> Any:  # a soft delete sets delete_time
+        def delete_items(self: Any, session: Any, item_id: list[str]) -> Any:
+            items = old(self, session, item_id)
+            for obj in items:
+                columns.make_aware(obj)
+            return items
+
+        return delete_items
+
+    wrap(crud, "create_item", create)
+    wrap(crud, "update_item", update)
+    wrap(crud, "_delete_items", delete)
+
+
+def recent_time() -> None:
+    """RecentTimeSelectPerm compares with a naive now, which UTCDateTime columns refuse (sqlmodel >= 0.0.45)."""
+
+    async def _call(self: Any, admin: Any, request: Any, sel: Any) -> Any:
+        column = getattr(admin.model, self.time_column)
+        since = datetime.datetime.now() - self.td
+        return sel.where(column > (columns.local_aware(since) if columns.refuses_naive(column.type) else since))
+
+    if columns.UTCDateTime is not None:
+        require(SELECTS, "RecentTimeSelectPerm")._call = _call
+
+
+def templates() -> None:
+    """Starlette >= 1.0 wants the request before the name of the template."""
+    if "request" not in inspect.signature(require(ADMIN, "Jinja2Templates.TemplateResponse")).parameters:
+        return
+
+    async def page_parser(self: Any, request: Any, page: dict[str, Any]) -> Any:
+        return self.templates.TemplateResponse(request, self.template_name, {**page, "request": request})
+
+    require(ADMIN, "TemplateAdmin").page_parser = page_parser
+
+
+def original() -> None:
+    """A site does not pull the original in beside this package (every release)."""
+
+    def init(old: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            with no_original():
+                old(self, *args, **kwargs)
+
+        return __init__
+
+    wrap(require(ADMIN, "BaseAdminSite"), "__init__", init)
+
+
+def sqlmodelx() -> None:
+    """FAA takes SQLModel from sqlmodelx when that is installed and silently does without when it fails."""
+    if find_spec("sqlmodelx") and require(f"{FAA}.models", "SQLModel").__module__.partition(".")[0] != "sqlmodelx":
+        warnings.warn(
+            "sqlmodelx is installed but fails to import here: fastapi_amis_admin.models.SQLModel is plain SQLModel",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+PATCHES = (
+    modelfield,
+    models,
+    column_types,
+    filters,
+    naive_datetimes,
+    recent_time,
+    templates,
+    original,
+    sqlmodelx,
+)

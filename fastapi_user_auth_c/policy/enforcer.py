@@ -1,0 +1,749 @@
+"""``AsyncEnforcer`` and ``Enforcer``: Casbin's management and RBAC API over the C engine.
+
+Decisions and look-ups are the engine's own methods, inherited.  A change is checked first, then stored, then made in
+memory; an exception on the way leaves both as they were.  Rules are sets: adding a present rule or removing an absent
+one changes nothing and returns False.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from .._core import PolicyEngine
+from .adapter import FileAdapter
+from .casbin_views import ModelView, RoleManagerView
+
+logger = logging.getLogger("fastapi_user_auth_c.policy")
+
+Rule = list[str]
+
+
+def as_rule(params: Sequence[Any]) -> list[str]:
+    """Casbin takes a rule as one list or as separate values; here a tuple does as well."""
+    if len(params) == 1 and isinstance(params[0], list | tuple):
+        return list(params[0])
+    return list(params)
+
+
+def distinct(rules: Iterable[Sequence[str]]) -> list[Rule]:
+    return [list(rule) for rule in dict.fromkeys(tuple(rule) for rule in rules)]
+
+
+async def resolved(value: Any) -> Any:
+    """The result of a call that may be asynchronous."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class PolicyReader(PolicyEngine):
+    """What both enforcers share: settings and everything that only reads memory.
+
+    Args:
+        model: None for the built-in model, a path to a Casbin model file, model text, or a Casbin ``Model``.
+        adapter: an object with Casbin's adapter methods, a path to a CSV file, or None for rules in memory only.
+        enable_log: log the skipped rows and cycles of a load (always on; kept for Casbin's signature).
+
+    Raises:
+        ModelError: the model cannot be read or evaluated.
+    """
+
+    def __init__(self, model: Any = None, adapter: Any = None, enable_log: bool = False) -> None:
+        self.model_text = read_model(model)
+        if self.model_text is not None:
+            self.define(self.model_text)
+        self.adapter = FileAdapter(adapter) if isinstance(adapter, str | Path) else adapter
+        self.watcher: Any = None
+        self.auto_save = True
+        self.auto_notify_watcher = True
+        self.auto_build_role_links = True
+
+    # --- settings
+
+    @staticmethod
+    def new_model(path: str = "", text: str = "") -> str:
+        """Model text, from a file or as given."""
+        return Path(path).read_text(encoding="utf-8") if path else text
+
+    def get_model(self) -> ModelView:
+        """A snapshot of the rules in the shape of Casbin's model."""
+        return ModelView.of(self)
+
+    @property
+    def model(self) -> ModelView:
+        return self.get_model()
+
+    def get_adapter(self) -> Any:
+        return self.adapter
+
+    def set_adapter(self, adapter: Any) -> None:
+        self.adapter = adapter
+
+    def set_watcher(self, watcher: Any) -> None:
+        """Set a watcher with Casbin's protocol; its methods may be synchronous or asynchronous."""
+        self.watcher = watcher
+
+    def get_role_manager(self) -> RoleManagerView:
+        return self.get_named_role_manager("g")
+
+    def get_named_role_manager(self, ptype: str) -> RoleManagerView:
+        """Raises ValueError for a role type the model does not define."""
+        if ptype not in self.types() or ptype == "p":
+            raise ValueError("ptype not found")
+        return RoleManagerView(self, ptype)
+
+    @property
+    def rm_map(self) -> dict[str, RoleManagerView]:
+        return {ptype: RoleManagerView(self, ptype) for ptype in self.types() if ptype != "p"}
+
+    def enable_enforce(self, enabled: bool = True) -> None:
+        """Switch decisions off (everything is allowed) or on again."""
+        self.enabled = enabled
+
+    def enable_auto_save(self, auto_save: bool) -> None:
+        """Whether changes are stored as they are made."""
+        self.auto_save = auto_save
+
+    def enable_auto_build_role_links(self, auto_build_role_links: bool) -> None:
+        """Kept for Casbin's API: role links here are always up to date."""
+        self.auto_build_role_links = auto_build_role_links
+
+    def enable_auto_notify_watcher(self, auto_notify_watcher: bool) -> None:
+        """Whether the watcher hears of changes."""
+        self.auto_notify_watcher = auto_notify_watcher
+
+    def build_role_links(self) -> None:
+        """Kept for Casbin's API: role links here are always up to date."""
+
+    def is_filtered(self) -> bool:
+        return bool(getattr(self.adapter, "is_filtered", lambda: False)())
+
+    def clear_policy(self) -> None:
+        """Forget all rules in memory; storage keeps them."""
+        self.define(self.model_text)
+
+    # --- management API, reading
+
+    def _values(self, ptype: str, field: int) -> list[str]:
+        return list(dict.fromkeys(rule[field] for rule in self.rules(ptype)))
+
+    def get_all_subjects(self) -> list[str]:
+        """All subjects of rules, each once."""
+        return self.get_all_named_subjects("p")
+
+    def get_all_named_subjects(self, ptype: str) -> list[str]:
+        return self._values(ptype, 0)
+
+    def get_all_objects(self) -> list[str]:
+        """All objects of rules, each once."""
+        return self.get_all_named_objects("p")
+
+    def get_all_named_objects(self, ptype: str) -> list[str]:
+        return self._values(ptype, 1)
+
+    def get_all_actions(self) -> list[str]:
+        """All actions of rules, each once."""
+        return self.get_all_named_actions("p")
+
+    def get_all_named_actions(self, ptype: str) -> list[str]:
+        return self._values(ptype, 2)
+
+    def get_all_roles(self) -> list[str]:
+        """All roles that have a member, each once."""
+        return self.get_all_named_roles("g")
+
+    def get_all_named_roles(self, ptype: str) -> list[str]:
+        return self._values(ptype, 1)
+
+    def get_policy(self) -> list[Rule]:
+        """All permission rules, oldest first."""
+        return self.get_named_policy("p")
+
+    def get_named_policy(self, ptype: str) -> list[Rule]:
+        return self.rules(ptype)
+
+    def get_filtered_policy(self, field_index: int, *field_values: str | Callable[[str], bool]) -> list[Rule]:
+        """Permission rules with these values from ``field_index`` on; ``""`` stands for any, a callable tests."""
+        return self.get_filtered_named_policy("p", field_index, *field_values)
+
+    def get_filtered_named_policy(
+        self, ptype: str, field_index: int, *field_values: str | Callable[[str], bool]
+    ) -> list[Rule]:
+        texts = ["" if callable(value) else value for value in field_values]
+        tests = [(field_index + i, value) for i, value in enumerate(field_values) if callable(value)]
+        rules = self.rules(ptype, field_index, texts)
+        return [rule for rule in rules if all(test(rule[i]) for i, test in tests)]
+
+    def get_grouping_policy(self) -> list[Rule]:
+        """All role links, oldest first."""
+        return self.get_named_grouping_policy("g")
+
+    def get_named_grouping_policy(self, ptype: str) -> list[Rule]:
+        return self.rules(ptype)
+
+    def get_filtered_grouping_policy(self, field_index: int, *field_values: str) -> list[Rule]:
+        return self.get_filtered_named_grouping_policy("g", field_index, *field_values)
+
+    def get_filtered_named_grouping_policy(self, ptype: str, field_index: int, *field_values: str) -> list[Rule]:
+        return self.get_filtered_named_policy(ptype, field_index, *field_values)
+
+    def has_policy(self, *params: Any) -> bool:
+        """Whether a permission rule is there."""
+        return self.has_named_policy("p", *params)
+
+    def has_named_policy(self, ptype: str, *params: Any) -> bool:
+        return self.has_rule(ptype, as_rule(params))
+
+    def has_grouping_policy(self, *params: Any) -> bool:
+        """Whether a role link is there."""
+        return self.has_named_grouping_policy("g", *params)
+
+    def has_named_grouping_policy(self, ptype: str, *params: Any) -> bool:
+        return self.has_rule(ptype, as_rule(params))
+
+    def roles_of(self, ptype: str, name: str, *domain: str) -> list[str]:
+        """Direct roles of a subject, oldest link first."""
+        return [rule[1] for rule in self.rules(ptype, 0, [name, "", *domain])]
+
+    def members_of(self, ptype: str, name: str, *domain: str) -> list[str]:
+        """Direct members of a role, oldest link first."""
+        return [rule[0] for rule in self.rules(ptype, 1, [name, *domain])]
+
+
+def read_model(model: Any) -> str | None:
+    """Model text from None, a path, text, or an object that can print itself as one (Casbin's ``Model``)."""
+    if model is None:
+        return None
+    if isinstance(model, Path):
+        return model.read_text(encoding="utf-8")
+    if isinstance(model, str):
+        return model if "[" in model else Path(model).read_text(encoding="utf-8")
+    to_text = getattr(model, "to_text", None)
+    if callable(to_text):
+        return str(to_text())
+    raise TypeError(f"model must be None, a path, model text or a Casbin Model, not {type(model).__name__}")
+
+
+class AsyncEnforcer(PolicyReader):
+    """Casbin's ``AsyncEnforcer``: the same methods, sync and async as there.
+
+    ``enforce``, ``enforce_ex`` and ``batch_enforce`` are the engine's, called without a layer between.
+    """
+
+    __doc__ += "\n" + (PolicyReader.__doc__ or "").split("\n", 1)[1]
+    _lock: tuple[Any, asyncio.Lock] | None = None
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        """One change at a time in this event loop: what was checked still holds when memory changes."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._lock[0] is not loop:
+            self._lock = (loop, asyncio.Lock())
+        async with self._lock[1]:
+            yield
+
+    async def _store(self, method: str, *args: Any) -> bool:
+        """Call the adapter; False when it refused."""
+        if self.adapter is None or not self.auto_save:
+            return True
+        call = getattr(self.adapter, method, None)
+        if call is None:
+            raise NotImplementedError(f"the adapter {type(self.adapter).__name__} has no {method}()")
+        return await resolved(call(*args)) is not False
+
+    async def _notify(self, method: str, *args: Any) -> None:
+        """Tell the watcher once of a change that was made: by the specific method, or by ``update``."""
+        if self.watcher is not None and self.auto_notify_watcher:
+            specific = getattr(self.watcher, method, None)
+            await resolved(specific(*args) if callable(specific) else self.watcher.update())
+
+    # --- loading and saving
+
+    async def load_policy(self) -> None:
+        """Load all rules anew; until that has succeeded the old policy answers."""
+        await self._load(None)
+
+    async def load_filtered_policy(self, filter: Any) -> None:
+        """Load the rules that a :class:`~fastapi_user_auth_c.policy.adapter.Filter` names."""
+        await self._load(filter)
+
+    async def load_increment_filtered_policy(self, filter: Any) -> None:
+        """Load further rules beside those in memory."""
+        await self._load(filter, keep=True)
+
+    async def _load(self, filter_: Any, keep: bool = False) -> None:
+        if self.adapter is None:
+            return
+        fresh = PolicyEngine()
+        fresh.define(self.model_text)
+        skipped: list[tuple[Any, str]] = []
+        async with self._writing():
+            if keep:
+                fresh.load([(None, ptype, *rule) for ptype in self.types() for rule in self.rules(ptype)])
+            async for chunk in self._stored_rows(filter_):
+                skipped += fresh.load(chunk)
+                await self._pause()
+            fresh.settle()
+            self.exchange(fresh)
+        for row_id, reason in skipped:
+            logger.warning("stored rule %s is left out: %s", row_id, reason)
+        if (subject := self.cycle()) is not None:
+            logger.warning("the stored role links form a cycle through %r; its members share one level", subject)
+        if filter_ is not None and hasattr(self.adapter, "_filtered"):
+            self.adapter._filtered = True
+
+    async def _pause(self) -> None:
+        """Let the event loop run between two chunks."""
+        await asyncio.sleep(0)
+
+    async def _stored_rows(self, filter_: Any) -> AsyncIterator[list[tuple[Any, ...]]]:
+        rows = getattr(self.adapter, "rows", None)
+        if rows is not None:
+            async for chunk in rows(filter_):
+                yield chunk
+            return
+        view = ModelView.empty(self)  # an adapter of Casbin: it fills a model
+        if filter_ is None:
+            await resolved(self.adapter.load_policy(view))
+        elif hasattr(self.adapter, "load_filtered_policy"):
+            await resolved(self.adapter.load_filtered_policy(view, filter_))
+        else:
+            raise ValueError("filtered policies are not supported by this adapter")
+        yield [(None, ptype, *rule) for ptype, rule in view.pairs()]
+
+    async def save_policy(self) -> None:
+        """Make the storage hold just the rules in memory.
+
+        Raises:
+            RuntimeError: the policy in memory is a filtered one.
+        """
+        if self.is_filtered():
+            raise RuntimeError("cannot save a filtered policy")
+        async with self._writing():
+            own = hasattr(self.adapter, "rows")
+            await resolved(self.adapter.save_policy(self.model.pairs() if own else self.model))
+        await self._notify("update_for_save_policy", self.model)
+
+    # --- changes, as Casbin's internal API has them
+
+    async def _add_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> bool:
+        return await self._add(ptype, [list(rule)], "add_policy", "update_for_add_policy", list(rule))
+
+    async def _add_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        """All or nothing: False, and nothing is added, when one of them is there already."""
+        fresh = distinct(rules)
+        return await self._add(ptype, fresh, "add_policies", "update_for_add_policies", fresh)
+
+    async def _add(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
+        async with self._writing():
+            self.check(ptype, rules)
+            if not rules or any(self.has_rule(ptype, rule) for rule in rules):
+                return False
+            if not await self._store(store, ptype[:1], ptype, given):
+                return False
+            self.add(ptype, rules)
+        await self._notify(notify, ptype[:1], ptype, given)
+        return True
+
+    async def _remove_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> bool:
+        return await self._remove(ptype, [list(rule)], "remove_policy", "update_for_remove_policy", list(rule))
+
+    async def _remove_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        """All or nothing: False, and nothing is removed, when one of them is not there."""
+        gone = distinct(rules)
+        return await self._remove(ptype, gone, "remove_policies", "update_for_remove_policies", gone)
+
+    async def _remove(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
+        async with self._writing():
+            if not rules or not all(self.has_rule(ptype, rule) for rule in rules):
+                return False
+            if not await self._store(store, ptype[:1], ptype, given):
+                return False
+            self.remove(ptype, rules)
+        await self._notify(notify, ptype[:1], ptype, given)
+        return True
+
+    async def _remove_filtered_policy(self, sec: str, ptype: str, field_index: int, *field_values: str) -> bool:
+        return bool(await self._remove_filtered_policy_returns_effects(sec, ptype, field_index, *field_values))
+
+    async def _remove_filtered_policy_returns_effects(
+        self, sec: str, ptype: str, field_index: int, *field_values: str
+    ) -> list[Rule]:
+        async with self._writing():
+            gone = self.rules(ptype, field_index, field_values) if field_values else []
+            if not gone or not await self._store("remove_policies", sec, ptype, gone):
+                return []
+            self.remove(ptype, gone)
+        await self._notify("update_for_remove_filtered_policy", sec, ptype, field_index, *field_values)
+        return gone
+
+    async def _update_policy(self, sec: str, ptype: str, old_rule: Sequence[str], new_rule: Sequence[str]) -> bool:
+        return await self._update(ptype, [list(old_rule)], [list(new_rule)], "update_for_update_policy")
+
+    async def _update_policies(
+        self, sec: str, ptype: str, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]
+    ) -> bool:
+        old, new = [list(rule) for rule in old_rules], [list(rule) for rule in new_rules]
+        return len(old) == len(new) and await self._update(ptype, old, new, "update_for_update_policies")
+
+    async def _update(self, ptype: str, old: list[Rule], new: list[Rule], notify: str) -> bool:
+        async with self._writing():
+            if not old or not all(self.has_rule(ptype, rule) for rule in old):
+                return False
+            if not await self._exchange_rules(ptype, old, new):
+                return False
+        await self._notify(notify, ptype[:1], ptype, old, new)
+        return True
+
+    async def _update_filtered_policies(
+        self, sec: str, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
+    ) -> list[Rule]:
+        """Returns the rules that were replaced; empty when none matched."""
+        async with self._writing():
+            old = self.rules(ptype, field_index, field_values)
+            if not old or not await self._exchange_rules(ptype, old, distinct(new_rules)):
+                return []
+        await self._notify("update_for_update_filtered_policies", sec, ptype, old, field_index, *field_values)
+        return old
+
+    async def _exchange_rules(self, ptype: str, old: list[Rule], new: list[Rule]) -> bool:
+        """Old rules out, new rules in, as one step in storage and in memory.  The caller is writing."""
+        self.check(ptype, new, old)
+        if hasattr(self.adapter, "replace_policies"):
+            if not await self._store("replace_policies", ptype[:1], ptype, old, new):
+                return False
+        elif len(old) == len(new):
+            if not await self._store("update_policies", ptype[:1], ptype, old, new):
+                return False
+        else:  # an adapter of Casbin has no one step for it
+            if old and not await self._store("remove_policies", ptype[:1], ptype, old):
+                return False
+            if new and not await self._store("add_policies", ptype[:1], ptype, new):
+                return False
+        self.remove(ptype, old)
+        self.add(ptype, new)
+        return True
+
+    async def replace_filtered_policies(
+        self, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
+    ) -> bool:
+        """Make the rules that match the filter be just ``new_rules``, in one step; False when they already are.
+
+        Beyond Casbin: this is how a subject's roles or permissions are replaced without a moment between.
+        """
+        async with self._writing():
+            old = self.rules(ptype, field_index, field_values)
+            new = distinct(new_rules)
+            gone = [rule for rule in old if rule not in new]
+            fresh = [rule for rule in new if not self.has_rule(ptype, rule)]
+            if not gone and not fresh:
+                return False
+            if not await self._exchange_rules(ptype, gone, fresh):
+                return False
+        await self._notify("update_for_update_policies", ptype[:1], ptype, gone, fresh)
+        return True
+
+    # --- management API, changing
+
+    async def add_policy(self, *params: Any) -> bool:
+        """Add a permission rule; False when it is there already."""
+        return await self.add_named_policy("p", *params)
+
+    async def add_policies(self, rules: Iterable[Sequence[str]]) -> bool:
+        """Add permission rules, all or none; False when one is there already."""
+        return await self.add_named_policies("p", rules)
+
+    async def add_named_policy(self, ptype: str, *params: Any) -> bool:
+        return await self._add_policy("p", ptype, as_rule(params))
+
+    async def add_named_policies(self, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        return await self._add_policies("p", ptype, rules)
+
+    async def update_policy(self, old_rule: Sequence[str], new_rule: Sequence[str]) -> bool:
+        """Replace a permission rule; False when the old one is not there."""
+        return await self.update_named_policy("p", old_rule, new_rule)
+
+    async def update_policies(self, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]) -> bool:
+        return await self.update_named_policies("p", old_rules, new_rules)
+
+    async def update_named_policy(self, ptype: str, old_rule: Sequence[str], new_rule: Sequence[str]) -> bool:
+        return await self._update_policy("p", ptype, old_rule, new_rule)
+
+    async def update_named_policies(
+        self, ptype: str, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]
+    ) -> bool:
+        return await self._update_policies("p", ptype, old_rules, new_rules)
+
+    async def update_filtered_policies(
+        self, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
+    ) -> bool:
+        """Replace the permission rules that match; False when none does."""
+        return await self.update_filtered_named_policies("p", new_rules, field_index, *field_values)
+
+    async def update_filtered_named_policies(
+        self, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
+    ) -> bool:
+        new = distinct(new_rules)
+        return bool(await self._update_filtered_policies("p", ptype, new, field_index, *field_values)) and bool(new)
+
+    async def remove_policy(self, *params: Any) -> bool:
+        """Remove a permission rule; False when it is not there."""
+        return await self.remove_named_policy("p", *params)
+
+    async def remove_policies(self, rules: Iterable[Sequence[str]]) -> bool:
+        """Remove permission rules, all or none; False when one is not there."""
+        return await self.remove_named_policies("p", rules)
+
+    async def remove_filtered_policy(self, field_index: int, *field_values: str) -> bool:
+        """Remove the permission rules with these values from ``field_index`` on; ``""`` stands for any."""
+        return await self.remove_filtered_named_policy("p", field_index, *field_values)
+
+    async def remove_named_policy(self, ptype: str, *params: Any) -> bool:
+        return await self._remove_policy("p", ptype, as_rule(params))
+
+    async def remove_named_policies(self, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        return await self._remove_policies("p", ptype, rules)
+
+    async def remove_filtered_named_policy(self, ptype: str, field_index: int, *field_values: str) -> bool:
+        return await self._remove_filtered_policy("p", ptype, field_index, *field_values)
+
+    async def add_grouping_policy(self, *params: Any) -> bool:
+        """Add a role link; False when it is there already, CycleError when it would close a cycle."""
+        return await self.add_named_grouping_policy("g", *params)
+
+    async def add_grouping_policies(self, rules: Iterable[Sequence[str]]) -> bool:
+        return await self.add_named_grouping_policies("g", rules)
+
+    async def add_named_grouping_policy(self, ptype: str, *params: Any) -> bool:
+        return await self._add_policy("g", ptype, as_rule(params))
+
+    async def add_named_grouping_policies(self, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        return await self._add_policies("g", ptype, rules)
+
+    async def remove_grouping_policy(self, *params: Any) -> bool:
+        """Remove a role link; False when it is not there."""
+        return await self.remove_named_grouping_policy("g", *params)
+
+    async def remove_grouping_policies(self, rules: Iterable[Sequence[str]]) -> bool:
+        return await self.remove_named_grouping_policies("g", rules)
+
+    async def remove_filtered_grouping_policy(self, field_index: int, *field_values: str) -> Any:
+        return await self.remove_filtered_named_grouping_policy("g", field_index, *field_values)
+
+    async def remove_named_grouping_policy(self, ptype: str, *params: Any) -> bool:
+        return await self._remove_policy("g", ptype, as_rule(params))
+
+    async def remove_named_grouping_policies(self, ptype: str, rules: Iterable[Sequence[str]]) -> bool:
+        return await self._remove_policies("g", ptype, rules)
+
+    async def remove_filtered_named_grouping_policy(self, ptype: str, field_index: int, *field_values: str) -> Any:
+        """Returns the removed links, as Casbin does; empty when none matched."""
+        return await self._remove_filtered_policy_returns_effects("g", ptype, field_index, *field_values)
+
+    # --- RBAC API
+
+    async def get_roles_for_user(self, name: str) -> list[str]:
+        """The direct roles of a user or role."""
+        return self.roles_of("g", name)
+
+    async def get_users_for_role(self, name: str) -> list[str]:
+        """The direct members of a role."""
+        return self.members_of("g", name)
+
+    async def has_role_for_user(self, name: str, role: str) -> bool:
+        """Whether a user has a role directly."""
+        return role in self.roles_of("g", name)
+
+    async def add_role_for_user(self, user: str, role: str) -> bool:
+        return await self.add_grouping_policy(user, role)
+
+    async def delete_role_for_user(self, user: str, role: str) -> bool:
+        return await self.remove_grouping_policy(user, role)
+
+    async def delete_roles_for_user(self, user: str) -> Any:
+        return await self.remove_filtered_grouping_policy(0, user)
+
+    async def delete_user(self, user: str) -> Any:
+        """Remove a user's role links and rules."""
+        links = await self.remove_filtered_grouping_policy(0, user)
+        rules = await self.remove_filtered_policy(0, user)
+        return links or rules
+
+    async def delete_role(self, role: str) -> Any:
+        """Remove a role's members and rules."""
+        links = await self.remove_filtered_grouping_policy(1, role)
+        rules = await self.remove_filtered_policy(0, role)
+        return links or rules
+
+    async def delete_permission(self, *permission: str) -> bool:
+        """Remove a permission from everybody."""
+        return await self.remove_filtered_policy(1, *permission)
+
+    async def add_permission_for_user(self, user: str, *permission: str) -> bool:
+        return await self.add_policy(user, *permission)
+
+    async def delete_permission_for_user(self, user: str, *permission: str) -> bool:
+        return await self.remove_policy(user, *permission)
+
+    async def delete_permissions_for_user(self, user: str) -> bool:
+        return await self.remove_filtered_policy(0, user)
+
+    async def get_permissions_for_user(self, user: str) -> list[Rule]:
+        """The rules of a user or role itself."""
+        return self.get_filtered_policy(0, user)
+
+    async def has_permission_for_user(self, user: str, *permission: str) -> bool:
+        return self.has_policy(user, *permission)
+
+    async def get_implicit_roles_for_user(self, name: str, domain: str = "") -> list[str]:
+        """Direct and inherited roles, over all role types, nearest first."""
+        found: dict[str, None] = {}
+        queue = [name]
+        for subject in queue:
+            for ptype, width in self.types().items():
+                if ptype == "p" or (width > 2) is not bool(domain):
+                    continue
+                for role in self.roles_of(ptype, subject, *([domain] if domain else [])):
+                    if role not in found:
+                        found[role] = None
+                        queue.append(role)
+        return list(found)
+
+    async def get_implicit_permissions_for_user(
+        self, user: str, domain: str = "", filter_policy_dom: bool = True
+    ) -> list[Rule]:
+        """The rules of a user and of all its roles."""
+        return await self.get_named_implicit_permissions_for_user("p", user, domain, filter_policy_dom)
+
+    async def get_named_implicit_permissions_for_user(
+        self, ptype: str, user: str, domain: str = "", filter_policy_dom: bool = True
+    ) -> list[Rule]:
+        wanted = domain if filter_policy_dom else ""
+        subjects = [user, *await self.get_implicit_roles_for_user(user, domain)]
+        return [rule for subject in subjects for rule in self.get_filtered_named_policy(ptype, 0, subject, wanted)]
+
+    async def get_implicit_users_for_permission(self, *permission: str) -> list[str]:
+        """The users (not roles) that a permission is allowed to."""
+        subjects = dict.fromkeys(self._values("g", 0) + self.get_all_subjects())
+        roles = set(self.get_all_roles())
+        users = [subject for subject in subjects if subject not in roles]
+        allowed = self.batch_enforce([(user, *permission) for user in users])
+        return [user for user, yes in zip(users, allowed, strict=True) if yes]
+
+    async def get_roles_for_user_in_domain(self, name: str, domain: str) -> list[str]:
+        return self.roles_of("g", name, domain)
+
+    async def get_users_for_role_in_domain(self, name: str, domain: str) -> list[str]:
+        return self.members_of("g", name, domain)
+
+    async def add_role_for_user_in_domain(self, user: str, role: str, domain: str) -> bool:
+        return await self.add_grouping_policy(user, role, domain)
+
+    async def delete_roles_for_user_in_domain(self, user: str, role: str, domain: str) -> Any:
+        return await self.remove_filtered_grouping_policy(0, user, role, domain)
+
+    async def get_permissions_for_user_in_domain(self, user: str, domain: str) -> list[Rule]:
+        return await self.get_named_permissions_for_user_in_domain("p", user, domain)
+
+    async def get_named_permissions_for_user_in_domain(self, ptype: str, user: str, domain: str) -> list[Rule]:
+        return self.get_filtered_named_policy(ptype, 0, user, domain)
+
+    async def get_all_roles_by_domain(self, domain: str) -> list[str]:
+        """The roles of one domain, without inherited ones."""
+        return list(dict.fromkeys(rule[-2] for rule in self.rules("g") if rule[-1] == domain))
+
+    async def get_implicit_users_for_resource(self, resource: str) -> list[Rule]:
+        """The rules on a resource, those of roles spelled out for each direct member."""
+        return self._rules_of_users(resource, set(self.get_all_roles()), None)
+
+    async def get_implicit_users_for_resource_by_domain(self, resource: str, domain: str) -> list[Rule]:
+        return self._rules_of_users(resource, set(await self.get_all_roles_by_domain(domain)), domain)
+
+    def _rules_of_users(self, resource: str, roles: set[str], domain: str | None) -> list[Rule]:
+        names = self.fields()[1]
+        sub, obj = names.index("sub"), names.index("obj")
+        found: dict[tuple[str, ...], None] = {}
+        for rule in self.get_policy():
+            if rule[obj] != resource:
+                continue
+            if rule[sub] not in roles:
+                found[tuple(rule)] = None
+            elif domain is None or rule[names.index("dom")] == domain:
+                for member in self.members_of("g", rule[sub], *([] if domain is None else [domain])):
+                    found[(*rule[:sub], member, *rule[sub + 1 :])] = None
+        return [list(rule) for rule in found]
+
+    async def get_field_index(self, ptype: str, field: str) -> int:
+        """The position of a named field in a rule; ValueError when the model has none of that name."""
+        return self.fields()[1].index(field)
+
+
+def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    raise RuntimeError("an Enforcer needs a synchronous adapter and watcher; use AsyncEnforcer with asynchronous ones")
+
+
+def synchronous(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Enforcer, *args: Any, **kwargs: Any) -> Any:
+        return drive(method(self._twin, *args, **kwargs))
+
+    return call
+
+
+class _Twin(AsyncEnforcer):
+    """The asynchronous code of an :class:`Enforcer`, without an event loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._thread_lock = threading.RLock()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        with self._thread_lock:
+            yield
+
+    async def _pause(self) -> None:
+        pass
+
+
+class Enforcer(_Twin):
+    """Casbin's synchronous ``Enforcer``: every method of :class:`AsyncEnforcer` without ``await``.
+
+    Loads its policy at once when an adapter is given, as Casbin does.
+    """
+
+    def __init__(self, model: Any = None, adapter: Any = None, enable_log: bool = False) -> None:
+        super().__init__(model, adapter, enable_log)
+        self._twin = _TwinOf(self)
+        if self.adapter is not None:
+            self.load_policy()
+
+
+class _TwinOf:
+    """An enforcer seen through its asynchronous methods."""
+
+    def __init__(self, enforcer: Enforcer) -> None:
+        self._enforcer = enforcer
+
+    def __getattr__(self, name: str) -> Any:
+        method = inspect.getattr_static(_Twin, name, None)
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+            return functools.partial(method, self)
+        return getattr(self._enforcer, name)
+
+
+for _name, _method in inspect.getmembers(AsyncEnforcer, inspect.iscoroutinefunction):
+    if not _name.startswith("_"):
+        setattr(Enforcer, _name, synchronous(_method))
