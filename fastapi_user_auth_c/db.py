@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -12,6 +14,23 @@ from sqlalchemy_database import AsyncDatabase, Database
 
 AnyDatabase = AsyncDatabase | Database
 T = TypeVar("T")
+
+_threads: ContextVar[bool] = ContextVar("threads", default=True)
+
+
+@contextmanager
+def without_threads() -> Iterator[None]:
+    """For a synchronous caller: work on a ``Database`` is done in its own thread, without an event loop."""
+    token = _threads.set(False)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+
+
+async def _in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Run blocking work beside the event loop, unless the caller is synchronous."""
+    return await asyncio.to_thread(work, *args) if _threads.get() else work(*args)
 
 
 async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
@@ -26,17 +45,20 @@ async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
         async with db.session_maker() as session:
             return await session.run_sync(_committed, work)
     if db.scoped:
-        return await asyncio.to_thread(_committed, db.session, work)
-    return await asyncio.to_thread(_with_own_session, db, work)
+        return await _in_thread(_committed, db.session, work)
+    return await _in_thread(_with_own_session, db, work)
 
 
 def _committed(session: Session, work: Callable[[Session], T]) -> T:
+    expire, session.expire_on_commit = session.expire_on_commit, False  # request.user stays readable
     try:
         result = work(session)
         session.commit()
     except BaseException:
         session.rollback()
         raise
+    finally:
+        session.expire_on_commit = expire
     return result
 
 
@@ -53,7 +75,7 @@ async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> Asyn
             async for part in result.partitions(size):
                 yield [tuple(row) for row in part]
         return
-    rows = await asyncio.to_thread(_read_all, db, statement)
+    rows = await _in_thread(_read_all, db, statement)
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
@@ -61,3 +83,108 @@ async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> Asyn
 def _read_all(db: Database, statement: Executable) -> list[tuple[Any, ...]]:
     with db.session_maker() as session:
         return [tuple(row) for row in session.execute(statement)]
+
+
+async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+    """Run ``work(session)`` in the request's session if there is one, else in one of its own.
+
+    Outside a request what it returns is detached: loaded attributes stay readable, changes to it are not stored.
+    """
+    if isinstance(db, AsyncDatabase):
+        if db.scoped:
+            return await db.session.run_sync(work)
+        async with db.session_maker() as session:
+            return await session.run_sync(work)
+    if db.scoped:
+        return await _in_thread(work, db.session)
+    return await _in_thread(_read, db, work)
+
+
+def _read(db: Database, work: Callable[[Session], T]) -> T:
+    with db.session_maker() as session:
+        return work(session)
+
+
+async def run_written(db: AnyDatabase, work: Callable[[Session], Any]) -> None:
+    """Run ``work(session)`` as part of the request's transaction if there is one, else in one of its own."""
+    if not db.scoped:
+        await run_committed(db, work)
+        return
+
+    def flushed(session: Session) -> None:
+        work(session)
+        session.flush()
+
+    await run_read(db, flushed)
+
+
+class SessionMiddleware:
+    """Gives each request a session, made when it is first asked for, as plain ASGI.
+
+    ``db.session`` and the ``db.async_*`` methods use it while the request is served. It is committed just before the
+    answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after;
+    an exception rolls it back. A request that never asks for it costs one context variable. Websockets get none:
+    they live long, and would keep a transaction open all the time.
+
+    Args:
+        app: the ASGI application.
+        db: the database.
+    """
+
+    def __init__(self, app: Any, db: AnyDatabase) -> None:
+        self.app = app
+        self.db = db
+        self.key = f"__sqlalchemy_database__:{id(db)}"  # the mark of sqlalchemy_database's own middleware
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or self.key in scope:
+            await self.app(scope, receive, send)
+            return
+        db = self.db
+        scope[self.key] = db
+        name = object()  # unlike an id it cannot be that of an earlier request
+        registry = db.scoped_session.registry
+        token = db._session_scope.set(name)  # type: ignore[arg-type]
+
+        async def commit_first(message: Any) -> None:
+            if message["type"] == "http.response.start" and registry.has():
+                await self._finish("commit" if db.commit_on_exit else "rollback")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, commit_first)
+        except BaseException:
+            if registry.has():
+                await self._finish("rollback", close=True)
+            raise
+        else:
+            if registry.has():
+                await self._finish("commit" if db.commit_on_exit else "rollback", close=True)
+        finally:
+            registry.clear()
+            db._session_scope.reset(token)
+
+    async def _finish(self, how: str, close: bool = False) -> None:
+        """Commit or roll back the session; a cancelled request still gives its connection back."""
+        session = self.db.session
+        steps = [getattr(session, how), session.close] if close else [getattr(session, how)]
+        if isinstance(self.db, AsyncDatabase):
+            await asyncio.shield(self._run(steps))
+        else:
+            await asyncio.shield(asyncio.to_thread(self._run_here, steps))
+
+    @staticmethod
+    async def _run(steps: list[Any]) -> None:
+        try:
+            await steps[0]()
+        finally:
+            for step in steps[1:]:
+                await step()
+
+    @staticmethod
+    def _run_here(steps: list[Any]) -> None:
+        try:
+            steps[0]()
+        finally:
+            for step in steps[1:]:
+                step()

@@ -1,0 +1,441 @@
+"""Actions on a user or role: its roles, its page permissions, its data permissions, and a link to log in as it."""
+
+from typing import Any, Optional, Union
+
+from fastapi import Depends
+from fastapi_amis_admin import amis
+from fastapi_amis_admin.admin import ModelAction, PageSchemaAdmin
+from fastapi_amis_admin.amis import SchemaNode
+from fastapi_amis_admin.amis.components import ActionType, FormItem
+from fastapi_amis_admin.amis.constants import LevelEnum
+from fastapi_amis_admin.crud.schema import BaseApiOut
+from fastapi_amis_admin.models import Field
+from fastapi_amis_admin.utils.translation import i18n as _
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from ..auth.models import BaseRole, BaseUser
+from ..auth.schemas import SystemUserEnum
+from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
+from ..mixins.models import PkMixin, UsernameMixin
+from ..policy.enforcer import resolved
+from ..utils.casbin import (
+    ROOT,
+    get_subject_effect_matrix,
+    get_subject_page_permissions,
+    get_subject_policy_matrix,
+    permission_encode,
+    permission_enforce,
+    permission_fields,
+    update_subject_data_permissions,
+    update_subject_page_permissions,
+    update_subject_roles,
+)
+from ..web.cookies import set_token_cookie
+from .access import refuse, unprocessable
+from .utils import get_admin_action_options_by_subject
+
+
+def get_admin_select_permission_rows(admin: PageSchemaAdmin) -> list[dict[str, Any]]:
+    """The data sets of a page as rows of a permission matrix."""
+    if not isinstance(admin, AuthSelectModelAdmin):
+        return []
+    return [
+        {
+            "label": f"{_('Data only')}-{permission.label}",
+            "rol": permission_encode(admin.unique_id, f"page:select:{permission.name}", "page:select"),
+            "reverse": permission.reverse,
+        }
+        for permission in admin.select_permissions
+    ]
+
+
+def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list[dict[str, Any]]:
+    """The fields of a page's action as rows of a permission matrix, all of them (``*``) first."""
+    fields = admin.get_permission_fields(action) if isinstance(admin, AuthFieldModelAdmin) else {}
+    if not fields:
+        return []
+    return [
+        {"label": label, "rol": permission_encode(admin.unique_id, f"page:{action}:{name}", f"page:{action}")}
+        for name, label in [("*", _("All")), *fields.items()]
+    ]
+
+
+class BaseSubAction(ModelAction):
+    """An action on the subject that a row of the page stands for."""
+
+    def __init__(self, admin: Any, **kwargs: Any) -> None:
+        super().__init__(admin, **kwargs)
+        if issubclass(admin.model, BaseRole):
+            self._subject = "r"
+        elif issubclass(admin.model, BaseUser):
+            self._subject = "u"
+        else:
+            raise TypeError(f"{admin.model.__name__} is neither a user nor a role model")
+
+    async def get_subject_by_id(self, item_id: str) -> str:
+        """The subject of a row; "" when there is no such row."""
+        try:
+            items = await self.admin.fetch_items(item_id)
+        except (ValueError, TypeError) as error:
+            raise unprocessable(error) from error
+        if not items:
+            return ""
+        return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
+
+    async def changeable_subject(self, request: Request, item_id: list[Any]) -> Optional[str]:
+        """The subject to change; None when it is the caller. HTTP 404 when there is none."""
+        subject = await self.get_subject_by_id(item_id[0]) if item_id else ""
+        if not subject:
+            raise unprocessable(_("There is no such user or role"))
+        return None if subject == await subject_of(self.site, request) else subject
+
+
+def _own_permissions() -> BaseApiOut[Any]:
+    return BaseApiOut(status=1, msg=_("Cannot modify own permissions"))
+
+
+class UpdateSubRolesAction(BaseSubAction):
+    """Choose the roles of a user, or the sub-roles of a role."""
+
+    _implicit: bool = True
+    form_init = True
+
+    action = ActionType.Dialog(
+        name="update_subject_roles",
+        icon="fa fa-check",
+        tooltip=_("Set up roles"),
+        dialog=amis.Dialog(),
+        level=LevelEnum.warning,
+    )
+
+    class schema(BaseModel):
+        role_keys: str = Field(
+            "",
+            title=_("role list"),
+            amis_form_item=amis.Transfer(
+                selectMode="table",
+                resultListModeFollowSelect=True,
+                columns=[
+                    {"name": "name", "label": _("Role Name")},
+                    {"name": "desc", "label": _("Role description")},
+                    {"name": "role_names", "label": _("sub-role")},
+                ],
+                source="",
+                valueField="key",
+            ),
+        )
+
+    async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
+        item = await super().get_form_item(request, modelfield)
+        if item.name == "role_keys":
+            from .admin import RoleAdmin
+
+            role_admin, _parent = self.site.get_page_schema_child(unique_id=RoleAdmin.unique_id)
+            if role_admin is None:  # replaced by a page with an id of its own
+                role_admin = self.admin.app.get_admin_or_create(self.admin.app.RoleAdmin)
+            item.source = f"post:{role_admin.router_path}/list?page=1&perPage=100"
+        return item
+
+    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
+        item_id = request.query_params.get("item_id")
+        if not item_id:
+            return BaseApiOut(data=self.schema())
+        subject = await self.get_subject_by_id(item_id)
+        roles = await resolved(self.site.auth.enforcer.get_roles_for_user(subject)) if subject else []
+        return BaseApiOut(data=self.schema(role_keys=",".join(role.removeprefix("r:") for role in roles)))
+
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        subject = await self.changeable_subject(request, item_id)
+        if subject is None:
+            return _own_permissions()
+        enforcer = self.site.auth.enforcer
+        roles = [f"r:{key}" for key in data.role_keys.split(",") if key]
+        caller = await subject_of(self.site, request)
+        if roles and caller not in (ROOT, f"u:{SystemUserEnum.ADMIN}"):
+            held = await resolved(enforcer.get_implicit_roles_for_user(caller))
+            roles = [role for role in roles if role in held]  # nobody gives a role they do not have
+        try:
+            await update_subject_roles(enforcer, subject=subject, role_keys=roles)
+        except ValueError as error:
+            raise unprocessable(error) from error
+        return BaseApiOut(msg="success")
+
+
+class BaseSubPermAction(BaseSubAction):
+    """A form with the tree of permissions."""
+
+    _implicit: bool = True
+    form_init = False
+    action = ActionType.Dialog(
+        name="view_subject_permissions",
+        icon="fa fa-check",
+        tooltip=_("View permissions"),
+        dialog=amis.Dialog(),
+        level=LevelEnum.warning,
+    )
+
+    class schema(BaseModel):
+        permissions: str = Field(
+            "",
+            title=_("Permission list"),
+            amis_form_item=amis.InputTree(
+                multiple=True,
+                source="",
+                searchable=True,
+                showOutline=True,
+                cascade=True,
+                autoCheckChildren=False,
+                heightAuto=True,
+            ),
+        )
+
+    async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
+        item = await super().get_form_item(request, modelfield)
+        if item.name == "permissions":
+            item.source = f"{self.site.settings.site_path}/auth/site_admin_actions_options"
+        return item
+
+
+class ViewSubPagePermAction(BaseSubPermAction):
+    """Look at the page permissions of a subject, those of its roles included."""
+
+    _implicit: bool = True
+    form_init = True
+
+    action = ActionType.Dialog(
+        name="view_subject_page_permissions",
+        icon="fa fa-check",
+        tooltip=_("View page permissions"),
+        dialog=amis.Dialog(actions=[]),
+        level=LevelEnum.warning,
+    )
+
+    async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
+        item = await super().get_form_item(request, modelfield)
+        if item.name == "permissions":
+            item.multiple = True
+        return item
+
+    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
+        item_id = request.query_params.get("item_id")
+        if not item_id:
+            return BaseApiOut(data=self.schema())
+        subject = await self.get_subject_by_id(item_id)
+        held = await get_subject_page_permissions(
+            self.site.auth.enforcer, subject=subject, implicit=self._implicit
+        )
+        allowed = dict.fromkeys(text.removesuffix("#allow") for text in held if text.endswith("#allow"))
+        return BaseApiOut(data=self.schema(permissions=",".join(allowed)))
+
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        return BaseApiOut(status=1, msg=_("Permissions are shown here, and changed by the action for it"))
+
+
+class UpdateSubPagePermsAction(ViewSubPagePermAction):
+    """Choose the page permissions of a subject."""
+
+    _implicit: bool = False
+    action = ActionType.Dialog(
+        name="update_subject_page_permissions",
+        icon="fa fa-gavel",
+        tooltip=_("Update page permissions"),
+        dialog=amis.Dialog(),
+        level=LevelEnum.warning,
+    )
+
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        subject = await self.changeable_subject(request, item_id)
+        if subject is None:
+            return _own_permissions()
+        enforcer = self.site.auth.enforcer
+        permissions = [permission for permission in data.permissions.split(",") if permission]
+        caller = await subject_of(self.site, request)
+        try:
+            for permission in permissions:
+                permission_fields(permission)
+            if caller != ROOT:  # nobody gives a permission they do not have
+                permissions = [text for text in permissions if permission_enforce(enforcer, caller, text)]
+            await update_subject_page_permissions(enforcer, subject=subject, permissions=permissions)
+        except ValueError as error:
+            raise unprocessable(error) from error
+        return BaseApiOut(msg="success")
+
+
+class UpdateSubDataPermAction(BaseSubPermAction):
+    """Choose the fields and data sets of a subject below one of its permissions."""
+
+    _implicit: bool = True
+
+    action = ActionType.Dialog(
+        name="update_subject_data_permissions",
+        icon="fa fa-gavel",
+        tooltip=_("Update data permissions"),
+        dialog=amis.Dialog(actions=[amis.Action(actionType="submit", label=_("Save"), close=False, primary=True)]),
+        level=LevelEnum.warning,
+    )
+
+    class schema(BaseSubPermAction.schema):
+        effect_matrix: list = Field(  # type: ignore[type-arg]
+            [],
+            title=_("Current permissions"),
+            amis_form_item=amis.MatrixCheckboxes(
+                rowLabel=_("Permission name"),
+                multiple=False,
+                singleSelectMode="row",
+                source="",
+                disabled=True,
+            ),
+        )
+        policy_matrix: list = Field(  # type: ignore[type-arg]
+            [],
+            title=_("Rights Profile"),
+            amis_form_item=amis.MatrixCheckboxes(
+                rowLabel=_("Name"),
+                multiple=False,
+                singleSelectMode="row",
+                yCheckAll=True,
+                source="",
+            ),
+        )
+
+    async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
+        item = await super().get_form_item(request, modelfield)
+        rows = f"{self.router_path}/get_admin_action_perm_options?permission=$permissions&item_id=$id"
+        if item.name == "permissions":
+            item.multiple = False
+            item.source = f"{self.router_path}/get_admin_action_options?item_id=$id"
+        elif item.name == "policy_matrix":
+            item.source = f"{rows}&type=policy"
+        elif item.name == "effect_matrix":
+            item.source = f"{rows}&type=effect"
+        return item
+
+    async def get_form(self, request: Request) -> amis.Form:
+        form = await super().get_form(request)
+        form.body = amis.Grid(columns=form.body)
+        return form
+
+    async def _permission_depend(self, request: Request) -> None:
+        if not await self.has_page_permission(request):
+            refuse(request)
+
+    def register_router(self) -> Any:
+        super().register_router()
+        dependencies = [Depends(self._permission_depend)]
+
+        @self.router.get("/get_admin_action_options", response_model=BaseApiOut, dependencies=dependencies)
+        async def get_admin_action_options(item_id: str) -> Any:
+            subject = await self.get_subject_by_id(item_id)
+            return BaseApiOut(data=get_admin_action_options_by_subject(self.site.auth.enforcer, subject, self.site))
+
+        @self.router.get("/get_admin_action_perm_options", response_model=BaseApiOut, dependencies=dependencies)
+        async def get_admin_action_perm_options(permission: str = "", item_id: str = "", type: str = "policy") -> Any:
+            columns = [{"label": _(name), "col": name} for name in ("default", "allow", "deny")]
+            data: dict[str, Any] = {"columns": columns[1:] if type == "effect" else columns, "rows": []}
+            rows = self.rows(permission) if permission else None
+            if rows is not None:
+                data["rows"] = rows
+                subject = await self.get_subject_by_id(item_id) if item_id else ""
+                if subject and type == "effect":
+                    data["value"] = get_subject_effect_matrix(self.site.auth.enforcer, subject=subject, rows=rows)
+                elif subject:
+                    data["value"] = get_subject_policy_matrix(
+                        self.site.auth.enforcer, subject=subject, permission=permission, rows=rows
+                    )
+            return BaseApiOut(data=data)
+
+        return self
+
+    def rows(self, permission: str) -> Optional[list[dict[str, Any]]]:
+        """The details below a permission; None for a page that does not exist. HTTP 422 for a malformed one."""
+        try:
+            object_, action, _group = permission_fields(permission)
+        except ValueError as error:
+            raise unprocessable(error) from error
+        admin, _parent = self.site.get_page_schema_child(object_)
+        if admin is None:
+            return None
+        if action == "page":
+            return get_admin_select_permission_rows(admin)
+        return get_admin_field_permission_rows(admin, action.removeprefix("page:"))
+
+    def matrix(self, permission: str, posted: list[Any]) -> list[list[dict[str, Any]]]:
+        """The posted matrix, with everything but the check marks from the page itself. HTTP 422 for other rows."""
+        known = {row["rol"]: row for row in self.rows(permission) or []}
+        try:
+            return [[{**known[item["rol"]], "checked": item["checked"] is True} for item in column] for column in posted]
+        except (KeyError, TypeError, IndexError) as error:
+            raise unprocessable(_("The permissions are not those of the page")) from error
+
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        subject = await self.changeable_subject(request, item_id)
+        if subject is None:
+            return _own_permissions()
+        if not data.policy_matrix:
+            return BaseApiOut(msg="success")
+        try:
+            message = await update_subject_data_permissions(
+                self.site.auth.enforcer,
+                subject=subject,
+                permission=data.permissions,
+                policy_matrix=self.matrix(data.permissions, data.policy_matrix),
+                super_subject=await subject_of(self.site, request),
+            )
+        except ValueError as error:
+            raise unprocessable(error) from error
+        if message != "success":
+            refuse(request)
+        return BaseApiOut(msg=message)
+
+
+class CopyUserAuthLinkAction(ModelAction):
+    """Make a link that logs in as a user."""
+
+    action = amis.ActionType.Dialog(
+        name="copy_user_auth_link",
+        icon="fa fa-link",
+        tooltip=_("User login-free link"),
+        level=amis.LevelEnum.danger,
+        dialog=amis.Dialog(
+            size=amis.SizeEnum.md,
+            title=_("User login-free link"),
+        ),
+    )
+    form_init = True
+    form = amis.Form(static=True, disabled=True)
+
+    class schema(UsernameMixin, PkMixin):
+        auth_url: str = Field(
+            title=_("Authorization link"),
+            description=_("Whoever opens this link is logged in as this user"),
+            amis_form_item=amis.Static(copyable=True),
+        )
+
+    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
+        try:
+            items = await self.admin.fetch_items(request.query_params.get("item_id", ""))
+        except (ValueError, TypeError) as error:
+            raise unprocessable(error) from error
+        if not items:
+            raise unprocessable(_("There is no such user or role"))
+        user = items[0]
+        if not user.is_authenticated or (f"u:{user.username}" == ROOT != await subject_of(self.site, request)):
+            refuse(request)
+        token_data = {"id": user.id, "username": user.username}
+        token = await self.site.auth.backend.token_store.write_token(token_data)
+        link = f"{str(request.base_url)[:-1]}{self.site.router_path}/login_by_token?token={token}"
+        return BaseApiOut(msg=_("Successful operation"), data={**token_data, "auth_url": link})
+
+    def register_router(self) -> Any:
+        @self.site.router.get("/login_by_token", include_in_schema=False)
+        async def login_by_token(request: Request, token: str) -> Any:
+            """Takes the token of a login link into the cookie, if it is one."""
+            store = self.site.auth.backend.token_store
+            response = RedirectResponse(self.site.settings.site_path or "/")
+            if await store.read_token(token) is not None:
+                set_token_cookie(request, response, token, store.expire_seconds)
+            return response
+
+        return super().register_router()

@@ -1,0 +1,474 @@
+"""The pages of the site: login, sign-up and profile; users, roles, rules and logins."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Optional
+
+import anyio
+from fastapi import Depends, HTTPException
+from fastapi_amis_admin.admin import (
+    AdminAction,
+    AdminApp,
+    AutoTimeModelAdmin,
+    FieldPermEnum,
+    FootableModelAdmin,
+    FormAdmin,
+    ReadOnlyModelAdmin,
+    SoftDeleteModelAdmin,
+)
+from fastapi_amis_admin.amis.components import (
+    Action,
+    ActionType,
+    ButtonToolbar,
+    Form,
+    Grid,
+    Horizontal,
+    Html,
+    Page,
+    PageSchema,
+)
+from fastapi_amis_admin.amis.constants import DisplayModeEnum, LevelEnum
+from fastapi_amis_admin.crud.schema import BaseApiOut
+from fastapi_amis_admin.utils.pydantic import create_model_by_model, model_fields
+from fastapi_amis_admin.utils.translation import i18n as _
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import Select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import NoMatchFound
+
+from ..auth.auth import RESERVED_NAMES, login_out
+from ..auth.models import (
+    BaseUser,
+    CasbinRule,
+    CasbinSubjectRolesQuery,
+    LoginHistory,
+    Role,
+    User,
+    UserRoleNameLabel,
+)
+from ..auth.schemas import UserLoginOut
+from ..db import run_written
+from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
+from ..web.cookies import set_token_cookie
+from ..web.redirects import local_path
+from .access import refuse
+from .actions import (
+    CopyUserAuthLinkAction,
+    UpdateSubDataPermAction,
+    UpdateSubPagePermsAction,
+    UpdateSubRolesAction,
+)
+from .utils import get_admin_action_options, update_casbin_site_grouping
+
+
+def attach_page_head(page: Page) -> Page:
+    """Put the body of a page in a narrow column in the middle, with a head above it."""
+    page.body = [
+        Html(
+            html='<div style="margin: 96px 0 40px; text-align: center; font-size: 32px; font-weight: bold;">'
+            '<i class="fa fa-lock" style="margin-right: 12px;"></i>Amis Admin</div>'
+        ),
+        Grid(columns=[{"body": [page.body], "lg": 2, "md": 4, "valign": "middle"}], align="center", valign="middle"),
+    ]
+    return page
+
+
+class _AccountFormAdmin(FormAdmin):
+    """A form that a guest fills in to become a user: login and sign-up."""
+
+    page_parser_mode = "html"
+    page_schema = None
+    schema: Any = None
+    schema_submit_out: Any = None
+
+    def home(self, request: Request) -> str:
+        """Where to go afterwards: what the page was asked to go back to, else the start."""
+        return local_path(request.query_params.get("redirect"), "/")
+
+    def arrange(self, request: Request, form: Form, submit: str, buttons: list[Action]) -> Form:
+        form.redirect = self.home(request)
+        form.update_from_kwargs(
+            title="",
+            mode=DisplayModeEnum.horizontal,
+            submitText=submit,
+            actionsClassName="no-border m-none p-none",
+            panelClassName="",
+            wrapWithPanel=True,
+            horizontal=Horizontal(left=3, right=9),
+            actions=[ButtonToolbar(buttons=buttons)],
+        )
+        return form
+
+    async def get_page(self, request: Request) -> Page:
+        page = await super().get_page(request)
+        return attach_page_head(page.copy())
+
+    async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
+        return True
+
+
+class UserLoginFormAdmin(_AccountFormAdmin):
+    """The login form."""
+
+    unique_id = "Auth>UserLoginFormAdmin"
+    page = Page(title=_("User Login"))
+    page_path = "/login"
+    page_route_kwargs = {"name": "login"}
+
+    def __init__(self, app: AdminApp) -> None:
+        self.schema = self.schema or create_model_by_model(
+            app.auth.user_model, "UserLoginIn", include={"username", "password"}
+        )
+        self.schema_submit_out = self.schema_submit_out or app.schema_user_login_out
+        super().__init__(app)
+
+    @property
+    def route_submit(self) -> Callable[..., Any]:
+        async def route(request: Request, response: Response, data: self.schema) -> Any:  # type: ignore[name-defined]
+            return await self.site.auth.request_login(request, response, data.username, data.password)
+
+        return route
+
+    async def get_form(self, request: Request) -> Form:
+        form = await super().get_form(request)
+        form.body.sort(key=lambda item: item.type, reverse=True)  # the name above the password
+        buttons = []
+        with contextlib.suppress(NoMatchFound):
+            path = f"{self.site.router_path}{self.app.router.url_path_for('reg')}"
+            buttons.append(ActionType.Link(actionType="link", link=path, label=_("Sign up")))
+        buttons.append(Action(actionType="submit", label=_("Sign in"), level=LevelEnum.primary))
+        return self.arrange(request, form, _("Sign in"), buttons)
+
+    @property
+    def route_page(self) -> Callable[..., Any]:
+        async def route(request: Request, result: Any = Depends(super().route_page)) -> Any:
+            if request.user:
+                raise HTTPException(
+                    status_code=307, detail="already logged in", headers={"location": self.home(request)}
+                )
+            return result
+
+        return route
+
+
+class UserRegFormAdmin(_AccountFormAdmin):
+    """The sign-up form."""
+
+    unique_id = "Auth>UserRegFormAdmin"
+    user_model: Any = None
+    page = Page(title=_("User Register"))
+    page_path = "/reg"
+    page_route_kwargs = {"name": "reg"}
+
+    def __init__(self, app: AdminApp) -> None:
+        self.user_model = self.user_model or app.auth.user_model
+        self.schema = self.schema or create_model_by_model(
+            self.user_model, "UserRegIn", include={"username", "password", "email"}
+        )
+        self.schema_submit_out = self.schema_submit_out or app.schema_user_login_out
+        super().__init__(app)
+
+    async def handle(self, request: Request, data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        auth = self.site.auth
+        name_taken = BaseApiOut(status=-1, msg=_("Username has been registered!"), data=None)
+        if data.username.casefold() in RESERVED_NAMES:
+            return name_taken
+        if await self._exists(self.user_model.username == data.username):
+            return name_taken
+        if data.email and await self._exists(self.user_model.email == data.email):
+            return BaseApiOut(status=-2, msg=_("Email has been registered!"), data=None)
+        new_hash = await auth.hash_password(data.password)
+        values = data.model_dump(exclude={"id", "password", "password2"})
+        user = self.user_model(**values, password=SecretStr(new_hash))
+
+        def work(session: Session) -> None:
+            session.add(user)
+            session.flush()
+            session.refresh(user)
+
+        try:
+            await run_written(auth.db, work)
+        except IntegrityError:  # an equal sign-up was faster
+            if auth.db.scoped:
+                await auth.db.async_rollback()
+            return name_taken
+        out = login_out(self.schema_submit_out, user)
+        out.access_token = await auth.backend.token_store.write_token(user.model_dump())
+        return BaseApiOut(code=0, msg=_("Registered successfully!"), data=out)
+
+    async def _exists(self, clause: Any) -> bool:
+        found = await self.site.auth.db.async_scalar(select(self.user_model.id).where(clause).limit(1))
+        return found is not None
+
+    @property
+    def route_submit(self) -> Callable[..., Any]:
+        async def route(request: Request, response: Response, result: Any = Depends(super().route_submit)) -> Any:
+            if result.status == 0 and result.code == 0:
+                life = self.site.auth.backend.token_store.expire_seconds
+                set_token_cookie(request, response, result.data.access_token, life)
+            return result
+
+        return route
+
+    async def get_form(self, request: Request) -> Form:
+        form = await super().get_form(request)
+        buttons = [
+            ActionType.Link(actionType="link", link=f"{self.router_path}/login", label=_("Sign in")),
+            Action(actionType="submit", label=_("Sign up"), level=LevelEnum.primary),
+        ]
+        return self.arrange(request, form, _("Sign up"), buttons)
+
+
+class UserInfoFormAdmin(FormAdmin):
+    """One's own profile."""
+
+    unique_id = "Auth>UserInfoFormAdmin"
+    page_schema = None
+    user_model: Any = None
+    page = Page(title=_("User Profile"))
+    page_path = "/userinfo"
+    schema: Any = None
+    schema_submit_out: Any = None
+    form_init = True
+    form = Form(mode=DisplayModeEnum.horizontal)
+    page_route_kwargs = {"name": "userinfo"}
+
+    def __init__(self, app: AdminApp) -> None:
+        self.user_model = self.user_model or app.auth.user_model
+        self.schema = self.schema or create_model_by_model(
+            self.user_model, "UserInfoForm", include={"nickname", "password", "avatar", "email"}, set_none=True
+        )
+        self.schema_submit_out = self.schema_submit_out or app.schema_user_info
+        super().__init__(app)
+
+    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
+        return BaseApiOut(data=request.user.model_dump(exclude={"password"}))
+
+    async def get_form(self, request: Request) -> Form:
+        form = await super().get_form(request)
+        shown = model_fields(self.schema).keys() | {"delete_time"}
+        for name, field in model_fields(self.user_model).items():
+            item = await self.get_form_item(request, field) if name not in shown else None
+            if item:
+                form.body.append(item.update_from_kwargs(disabled=True))
+        return form
+
+    async def handle(self, request: Request, data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        values = data.model_dump(exclude_none=True)
+        password = values.pop("password", None)
+        if password and password.get_secret_value():
+            values["password"] = SecretStr(await self.site.auth.hash_password(password))
+        user_id, model = request.user.id, type(request.user)
+
+        def work(session: Session) -> Any:
+            user = session.get(model, user_id)  # the request's own object, where it has a session
+            for name, value in values.items():
+                setattr(user, name, value)
+            session.flush()
+            session.refresh(user)
+            return user.model_dump(exclude={"password"})  # type: ignore[union-attr]
+
+        out: list[Any] = []
+        await run_written(self.site.auth.db, lambda session: out.append(work(session)))
+        return BaseApiOut(data=out[0])
+
+    async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
+        return await self.site.auth.requires(response=False)(request)  # type: ignore[no-any-return]
+
+
+class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin, FootableModelAdmin):
+    """The page of users."""
+
+    unique_id = "Auth>UserAdmin"
+    page_schema = PageSchema(label=_("User"), icon="fa fa-user")
+    model: Any = None
+    exclude = ["password"]
+    ordering = [User.id.desc()]  # type: ignore[union-attr]
+    search_fields = [User.username]
+    update_exclude = AutoTimeModelAdmin.update_exclude | {"username"}
+    display_item_action_as_column = True
+    admin_action_maker = [
+        lambda admin: UpdateSubPagePermsAction(
+            admin=admin,
+            name="update_subject_page_permissions",
+            tooltip=_("Update user page permissions"),
+        ),
+        lambda admin: UpdateSubDataPermAction(
+            admin=admin,
+            name="update_subject_data_permissions",
+            tooltip=_("Update user data permissions"),
+        ),
+        lambda admin: UpdateSubRolesAction(
+            admin=admin,
+            name="update_subject_roles",
+            tooltip=_("Update user role"),
+            icon="fa fa-user",
+            flags="item",
+        ),
+        lambda admin: CopyUserAuthLinkAction(admin),
+    ]
+    list_display = [
+        User.id,
+        User.username,
+        User.nickname,
+        User.email,
+        User.is_active,
+        User.create_time,
+    ]
+    perm_fields_exclude = {
+        FieldPermEnum.ALL: [
+            "id",
+            "username",
+            "nickname",
+            "avatar",
+            "is_active",
+            "create_time",
+            "update_time",
+            "delete_time",
+        ],
+    }
+
+    def __init__(self, app: AdminApp) -> None:
+        self.model = self.model or app.site.auth.user_model
+        super().__init__(app)
+
+    def _create_schema_read(self) -> Any:
+        return create_model_by_model(super()._create_schema_read(), "UserRead", exclude={"password"}, orm_mode=True)
+
+    async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
+        data: dict[str, Any] = await super().on_create_pre(request, obj, **kwargs)
+        password = data.get("password")
+        if not password:
+            raise HTTPException(status_code=422, detail=_("A password is needed"))
+        data["password"] = SecretStr(await self.site.auth.hash_password(password))
+        return data
+
+    async def on_update_pre(self, request: Request, obj: Any, item_id: Any, **kwargs: Any) -> dict[str, Any]:
+        data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)
+        password = data.pop("password", None)
+        text = password.get_secret_value() if isinstance(password, SecretStr) else password
+        if text and text.strip("*"):  # asterisks are what a hidden password is shown as
+            data["password"] = SecretStr(await self.site.auth.hash_password(text))
+        return data
+
+
+class RoleAdmin(AutoTimeModelAdmin, FootableModelAdmin):
+    """The page of roles."""
+
+    unique_id = "Auth>RoleAdmin"
+    page_schema = PageSchema(label=_("Role"), icon="fa fa-group")
+    model: Any = Role
+    ordering = [Role.id.desc()]  # type: ignore[union-attr]
+    search_fields = [Role.name, UserRoleNameLabel]
+    update_exclude = AutoTimeModelAdmin.update_exclude | {"key"}
+    admin_action_maker = [
+        lambda admin: UpdateSubPagePermsAction(
+            admin=admin,
+            name="update_subject_page_permissions",
+            tooltip=_("Update role page permissions"),
+        ),
+        lambda admin: UpdateSubDataPermAction(
+            admin=admin,
+            name="update_subject_data_permissions",
+            tooltip=_("Update role data permissions"),
+        ),
+        lambda admin: UpdateSubRolesAction(
+            admin=admin,
+            name="update_subject_roles",
+            tooltip=_("Update sub-roles"),
+            icon="fa fa-user",
+            flags="item",
+        ),
+    ]
+    list_display = [
+        Role.id,
+        Role.key,
+        Role.name,
+        UserRoleNameLabel,
+        Role.desc,
+    ]
+
+    async def get_select(self, request: Request) -> Select[Any]:
+        statement = await super().get_select(request)
+        roles = CasbinSubjectRolesQuery
+        return statement.outerjoin(roles, roles.c.subject == "r:" + Role.key)  # type: ignore[no-any-return]
+
+
+class CasbinRuleAdmin(ReadOnlyModelAdmin):
+    """The page of policy rules."""
+
+    unique_id = "Auth>CasbinRuleAdmin"
+    page_schema = PageSchema(label="CasbinRule", icon="fa fa-lock")
+    model = CasbinRule
+    list_filter = [
+        CasbinRule.ptype,
+        CasbinRule.v0,
+        CasbinRule.v1,
+        CasbinRule.v2,
+        CasbinRule.v3,
+        CasbinRule.v4,
+        CasbinRule.v5,
+    ]
+    admin_action_maker = [
+        lambda admin: AdminAction(
+            admin=admin,
+            action=ActionType.Ajax(
+                id="refresh",
+                label=_("Refresh permissions"),
+                icon="fa fa-refresh",
+                level=LevelEnum.success,
+                api=f"GET:{admin.router_path}/load_policy",
+            ),
+            flags=["toolbar"],
+        ),
+    ]
+
+    def __init__(self, app: AdminApp) -> None:
+        super().__init__(app)
+        self.site.router.on_event("startup")(self.load_policy)
+
+    async def load_policy(self) -> None:
+        """Load the policy from the database and make its page links those of the site."""
+        await self.site.auth.enforcer.load_policy()
+        await update_casbin_site_grouping(self.site.auth.enforcer, self.site)
+
+    def register_router(self) -> Any:
+        async def may_refresh(request: Request) -> None:
+            if not await self.has_action_permission(request, name="refresh"):
+                refuse(request)
+
+        @self.router.get("/load_policy", response_model=BaseApiOut, dependencies=[Depends(may_refresh)])
+        async def load_policy() -> Any:
+            await self.load_policy()
+            get_admin_action_options.cache_clear()
+            return BaseApiOut(data=_("Refresh successful"))
+
+        return super().register_router()
+
+
+class LoginHistoryAdmin(ReadOnlyModelAdmin):
+    """The page of logins."""
+
+    unique_id = "Auth>LoginHistoryAdmin"
+    page_schema = PageSchema(label=_("Login history"), icon="fa fa-history")
+    model = LoginHistory
+    search_fields = [LoginHistory.login_name, LoginHistory.ip, LoginHistory.login_status, LoginHistory.user_agent]
+    list_display = [
+        User.nickname,
+        LoginHistory.login_name,
+        LoginHistory.ip,
+        LoginHistory.login_status,
+        LoginHistory.create_time,
+        LoginHistory.user_agent,
+        LoginHistory.forwarded_for,
+        LoginHistory.ip_info,
+    ]
+    ordering = [LoginHistory.create_time.desc()]  # type: ignore[attr-defined]
+
+    async def get_select(self, request: Request) -> Select[Any]:
+        statement = await super().get_select(request)
+        return statement.outerjoin(User, User.id == LoginHistory.user_id)  # type: ignore[no-any-return]

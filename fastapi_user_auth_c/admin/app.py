@@ -1,0 +1,58 @@
+"""The application of the site that holds login, users and permissions."""
+
+from typing import Any
+
+from fastapi_amis_admin.admin import AdminApp, ModelAdmin
+from fastapi_amis_admin.amis.components import PageSchema
+from fastapi_amis_admin.crud import BaseApiOut
+from fastapi_amis_admin.utils.translation import i18n as _
+from starlette.requests import Request
+
+from ..auth import AuthRouter
+from ..mixins.admin import subject_of
+from .admin import CasbinRuleAdmin
+from .admin import LoginHistoryAdmin as DefaultLoginHistoryAdmin
+from .admin import RoleAdmin as DefaultRoleAdmin
+from .admin import UserAdmin as DefaultUserAdmin
+from .admin import UserInfoFormAdmin as DefaultUserInfoFormAdmin
+from .admin import UserLoginFormAdmin as DefaultUserLoginFormAdmin
+from .admin import UserRegFormAdmin as DefaultUserRegFormAdmin
+from .utils import get_admin_action_options_by_subject
+
+
+class UserAuthApp(AdminApp, AuthRouter):
+    """Subclass it to replace one of its pages."""
+
+    unique_id = "Auth>UserAuthApp"
+    page_schema = PageSchema(label=_("User Authentication"), icon="fa fa-lock", sort=99)
+    router_prefix = "/auth"
+    UserLoginFormAdmin: type[DefaultUserLoginFormAdmin] = DefaultUserLoginFormAdmin
+    UserRegFormAdmin: type[DefaultUserRegFormAdmin] = DefaultUserRegFormAdmin
+    UserInfoFormAdmin: type[DefaultUserInfoFormAdmin] = DefaultUserInfoFormAdmin
+    UserAdmin: type[DefaultUserAdmin] = DefaultUserAdmin
+    RoleAdmin: type[ModelAdmin] = DefaultRoleAdmin
+    LoginHistoryAdmin: type[ModelAdmin] = DefaultLoginHistoryAdmin
+
+    def __init__(self, app: AdminApp) -> None:
+        AdminApp.__init__(self, app)
+        self.auth = self.auth or self.site.auth
+        AuthRouter.__init__(self)
+        self.register_admin(
+            self.UserLoginFormAdmin,
+            self.UserRegFormAdmin,
+            self.UserInfoFormAdmin,
+            self.UserAdmin,
+            self.RoleAdmin,
+            self.LoginHistoryAdmin,
+            CasbinRuleAdmin,
+        )
+
+    def register_router(self) -> Any:
+        super().register_router()
+
+        @self.router.get("/site_admin_actions_options", response_model=BaseApiOut)
+        async def site_admin_actions_options(request: Request) -> Any:
+            subject = await subject_of(self.site, request)
+            return BaseApiOut(data=get_admin_action_options_by_subject(self.auth.enforcer, subject, self.site))
+
+        return self

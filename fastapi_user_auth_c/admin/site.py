@@ -1,0 +1,125 @@
+"""``AuthAdminSite``: an admin site whose pages are open to those who hold the permission."""
+
+from enum import Enum
+from typing import Any, Optional
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_amis_admin.admin import AdminSite, Settings
+from fastapi_amis_admin.admin.handlers import register_exception_handlers
+from fastapi_amis_admin.admin.site import FileAdmin as BaseFileAdmin
+from fastapi_amis_admin.amis.components import ActionType, App, Dialog, Flex, PageSchema, Service
+from fastapi_amis_admin.amis.constants import SizeEnum
+from fastapi_amis_admin.amis.types import AmisAPI
+from fastapi_amis_admin.utils.translation import i18n as _
+from starlette.requests import Request
+
+from ..auth import Auth
+from ..compat import attach_lifespan, install_startup
+from ..db import SessionMiddleware
+from ..mixins.admin import subject_of
+from .app import UserAuthApp as DefaultUserAuthApp
+from .files import FileAdmin
+from .handlers import validation_error
+
+
+class AuthAdminSite(AdminSite):
+    """The admin site.
+
+    Args:
+        settings: of fastapi-amis-admin.
+        fastapi: the application to mount the site's routes in; default one of its own.
+        engine: the database; default the one in the settings.
+        auth: the :class:`~fastapi_user_auth_c.auth.Auth`; default one over the site's database.
+    """
+
+    unique_id = "AuthAdminSite"
+    auth: Any = None
+    UserAuthApp: type[DefaultUserAuthApp] = DefaultUserAuthApp
+
+    def __init__(
+        self, settings: Settings, *, fastapi: Optional[FastAPI] = None, engine: Any = None, auth: Optional[Auth[Any]] = None
+    ) -> None:
+        own_auth = type(self).auth
+        super().__init__(settings, fastapi=fastapi, engine=engine)
+        self.auth = auth or own_auth or Auth(db=self.db)
+        install_startup(self)
+        self.unregister_admin(BaseFileAdmin)
+        self.register_admin(FileAdmin, self.UserAuthApp)
+
+    def mount_app(
+        self,
+        fastapi: FastAPI,
+        *,
+        name: str = "admin",
+        enable_exception_handlers: bool = True,
+        enable_db_middleware: bool = True,
+    ) -> None:
+        """Mount the site in an application at ``settings.site_path``.
+
+        Args:
+            fastapi: the application.
+            name: of the mount.
+            enable_exception_handlers: answer errors in the site's routes as amis expects.
+            enable_db_middleware: give each request to the application a database session, see
+                :class:`~fastapi_user_auth_c.db.SessionMiddleware`.
+        """
+        super().mount_app(fastapi, name=name, enable_exception_handlers=False, enable_db_middleware=False)
+        if enable_exception_handlers:
+            register_exception_handlers(self.fastapi)
+            self.fastapi.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
+        if enable_db_middleware:
+            for db in {id(db): db for db in (self.db, self.auth.db)}.values():
+                fastapi.add_middleware(SessionMiddleware, db=db)
+        attach_lifespan(self, fastapi)
+
+    def get_page_schema(self) -> Optional[PageSchema]:
+        if super().get_page_schema():
+            self.page_schema.label = self.site.settings.site_title
+            self.page_schema.icon = self.site.settings.site_icon
+        return self.page_schema  # type: ignore[no-any-return]
+
+    async def get_page(self, request: Request) -> App:
+        app = await super().get_page(request)
+        auth_path = self.get_admin_or_create(self.UserAuthApp).router_path
+        profile = Dialog(
+            title=_("User Profile"),
+            actions=[],
+            size=SizeEnum.lg,
+            body=Service(
+                schemaApi=AmisAPI(
+                    method="post",
+                    url=f"{auth_path}/form/userinfo",
+                    cache=600000,
+                    responseData={"&": "${body}"},
+                )
+            ),
+        )
+        menu = {
+            "type": "dropdown-button",
+            "label": (await subject_of(self, request)).removeprefix("u:"),
+            "trigger": "hover",
+            "icon": "fa fa-user",
+            "buttons": [
+                ActionType.Dialog(label=_("User Profile"), dialog=profile),
+                ActionType.Url(label=_("Sign out"), url=f"{auth_path}/logout", blank=False),
+            ],
+        }
+        app.header = Flex(className="w-full", justify="flex-end", alignItems="flex-end", items=[app.header, menu])
+        return app
+
+    async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
+        """Whether the user of a request may do something on a page.
+
+        Args:
+            request: the request.
+            obj: the page; default the site itself.
+            action: ``page`` (the default) to open it, or the name of one of its actions.
+        """
+        name = str(action.value if isinstance(action, Enum) else action or "page")
+        subject = await subject_of(self, request)
+        return bool(
+            self.auth.enforcer.enforce(
+                subject, (obj or self).unique_id, name if name == "page" else f"page:{name}", "page"
+            )
+        )

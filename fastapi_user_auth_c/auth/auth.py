@@ -1,0 +1,528 @@
+"""``Auth``: who is calling, and may they; ``AuthRouter``: the routes to log in and out."""
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Optional, TypeVar, Union
+
+import anyio
+import anyio.from_thread
+from fastapi import Depends, FastAPI, Form, HTTPException, params
+from fastapi.security import OAuth2PasswordBearer
+from fastapi_amis_admin.admin import BaseAdminSite
+from fastapi_amis_admin.crud.base import RouterMixin
+from fastapi_amis_admin.crud.schema import BaseApiOut
+from fastapi_amis_admin.utils.functools import cached_property
+from fastapi_amis_admin.utils.pydantic import create_model_by_model
+from fastapi_amis_admin.utils.translation import i18n as _
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.authentication import AuthenticationBackend
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.websockets import WebSocket
+
+from ..db import AnyDatabase, run_committed, run_read, run_written
+from ..passwords import PasswordError, PasswordHasher
+from ..policy import Adapter, AsyncEnforcer
+from ..policy.enforcer import PolicyReader, resolved
+from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
+from .backends.base import BaseTokenStore
+from .backends.db import DbTokenStore
+from .models import BaseUser, CasbinRule, LoginHistory, Role, User
+from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
+
+logger = logging.getLogger("fastapi_user_auth_c.auth")
+
+UserModelT = TypeVar("UserModelT", bound=BaseUser)
+Roles = Union[str, Sequence[str], None]
+
+
+class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
+    """Finds the user of a request, for Starlette's ``AuthenticationMiddleware`` or as a dependency."""
+
+    def __init__(self, auth: "Auth[UserModelT]", token_store: BaseTokenStore[Any]) -> None:
+        self.auth = auth
+        self.token_store = token_store
+
+    @staticmethod
+    def get_user_token(request: HTTPConnection) -> Optional[str]:
+        """The token that the request presents in its header or cookie."""
+        return presented_token(request)
+
+    async def authenticate(self, request: Request) -> Any:
+        """``(auth, user)``; the user is None for guests."""
+        request.scope["auth"] = self.auth
+        return self.auth, await self.auth.get_current_user(request)
+
+    def attach_middleware(self, app: FastAPI) -> None:
+        """Set ``request.auth`` and ``request.user`` for every request to this application."""
+        app.add_middleware(AuthenticationMiddleware, backend=self)
+
+
+class Auth(Generic[UserModelT]):
+    """Users, tokens and decisions over one database.
+
+    Args:
+        db: the database.
+        token_store: where tokens live; default :class:`DbTokenStore` in the same database.
+        user_model: the mapped class of users.
+        pwd_context: an object with ``hash`` and ``verify``, and ``verify_and_update`` and ``dummy_verify`` if it can:
+            :class:`~fastapi_user_auth_c.passwords.PasswordHasher` (default) or passlib's ``CryptContext``.
+        enforcer: an object with the methods of Casbin's ``AsyncEnforcer``; default the engine here, on ``db``.
+
+    Raises:
+        ValueError: no user model or no database.
+    """
+
+    user_model: Any = None
+    db: Any = None
+    backend: Any = None
+
+    def __init__(
+        self,
+        db: AnyDatabase,
+        *,
+        token_store: Optional[BaseTokenStore[Any]] = None,
+        user_model: Optional[type[UserModelT]] = User,  # type: ignore[assignment]
+        pwd_context: Any = None,
+        enforcer: Any = None,
+    ) -> None:
+        self.user_model = user_model or self.user_model
+        self.db = db or self.db
+        if self.user_model is None or self.db is None:
+            raise ValueError("Auth needs a database and a user_model")
+        self.backend = self.backend or AuthBackend(self, token_store or DbTokenStore(self.db))
+        self.pwd_context = pwd_context or PasswordHasher()
+        self._enforcer = enforcer
+
+    @cached_property
+    def enforcer(self) -> Any:
+        """The enforcer; its policy is loaded by the site's start-up, or by ``await auth.enforcer.load_policy()``."""
+        if self._enforcer is not None:
+            return self._enforcer
+        return AsyncEnforcer(adapter=Adapter(db=self.db, db_class=CasbinRule))
+
+    # --- passwords
+
+    async def authenticate_user(self, username: str, password: Union[str, SecretStr]) -> Optional[UserModelT]:
+        """The active user of that name and password, or None.
+
+        The password is checked in a worker thread, also for unknown names, so that time tells nothing. A hash that is
+        out of date is replaced.
+        """
+        statement = select(self.user_model).where(
+            self.user_model.username == username,
+            self.user_model.is_active == True,  # noqa: E712
+            self.user_model.delete_time == None,  # noqa: E711
+        )
+        user = await run_read(self.db, lambda session: session.scalar(statement))
+        secret = _plain(password)
+        if user is None or user.username != username:  # some databases take other spellings for equal
+            await anyio.to_thread.run_sync(getattr(self.pwd_context, "dummy_verify", _nothing))
+            return None
+        valid, new_hash = await anyio.to_thread.run_sync(self._verify, secret, _plain(user.password))
+        if not valid:
+            return None
+        if new_hash is not None:
+            user.password = SecretStr(new_hash)
+            if not self.db.scoped:  # the user is detached
+                await self._store_password(user.id, new_hash)
+        return user  # type: ignore[no-any-return]
+
+    def _verify(self, secret: str, stored: str) -> tuple[bool, Optional[str]]:
+        """Whether the password fits, and a hash to store instead."""
+        try:
+            both = getattr(self.pwd_context, "verify_and_update", None)
+            if both is not None:
+                valid, new_hash = both(secret, stored)
+                return bool(valid), new_hash
+            return bool(self.pwd_context.verify(secret, stored)), None
+        except ValueError as error:  # passlib raises for stored text that is no hash, and for NUL in passwords
+            logger.warning("login refused: %s", error)
+            return False, None
+
+    async def _store_password(self, user_id: int, new_hash: str) -> None:
+        def work(session: Session) -> None:
+            session.get(self.user_model, user_id).password = SecretStr(new_hash)  # type: ignore[union-attr]
+
+        await run_committed(self.db, work)
+
+    def get_password_hash(self, password: Union[str, SecretStr]) -> str:
+        """The hash of a new password; "" for none. PasswordError when it cannot be set."""
+        secret = _plain(password)
+        return self.pwd_context.hash(secret) if secret else ""
+
+    async def hash_password(self, password: Union[str, SecretStr]) -> str:
+        """As :meth:`get_password_hash`, in a worker thread, and HTTP status 422 for a password that cannot be set."""
+        try:
+            return await anyio.to_thread.run_sync(self.pwd_context.hash, _plain(password))
+        except (PasswordError, ValueError) as error:
+            raise HTTPException(status_code=422, detail=str(error)) from error
+
+    # --- who is calling
+
+    async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
+        scope = request.scope
+        if "user_token_info" not in scope:
+            scope["auth"] = self  # for token stores
+            token = self.backend.get_user_token(request)
+            scope["user_token_info"] = await self.backend.token_store.read_token(token) if token else None
+        return scope["user_token_info"]  # type: ignore[no-any-return]
+
+    async def get_current_user_identity(self, request: Request, name: Optional[str] = None) -> str:
+        """The user name (or another attribute) that the request's token stands for; "" for guests.
+
+        Only an account that may still be used counts, see :meth:`get_current_user`.
+        """
+        if await self.get_current_user(request) is None:
+            return ""
+        token_info = await self._get_token_info(request)
+        source = request.scope["user"] if token_info is None else token_info  # logged in by this very request
+        return getattr(source, name or "username", "") or ""
+
+    async def get_current_user(self, request: Request) -> Optional[UserModelT]:
+        """The user of a request, or None: no token, an invalid one, or an account that is inactive, deleted or renamed.
+
+        Looked up once per request; ``request.user`` afterwards.
+        """
+        return await self._current_user(request)
+
+    async def _current_user(self, connection: HTTPConnection) -> Optional[UserModelT]:
+        scope = connection.scope
+        if "user" not in scope:
+            info = await self._get_token_info(connection)
+            user = None
+            if info is not None:
+                user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
+            if user is not None and (not user.is_authenticated or user.username != info.username):  # type: ignore[union-attr]
+                user = None
+            scope["user"] = user
+        return scope["user"]  # type: ignore[no-any-return]
+
+    async def has_role_for_user(self, identity: str, roles: Roles, is_any: bool = True) -> bool:
+        """Whether a user has any (or all) of these roles.
+
+        Args:
+            identity: the user name.
+            roles: role keys; empty ones are passed over.
+            is_any: one of the roles is enough.
+        """
+        subject = f"u:{identity}"
+        names = [roles] if isinstance(roles, str) else list(roles or ())
+        if subject == "u:root" and "root" in names:
+            return True
+        for name in names:
+            if not name:
+                continue
+            held = await resolved(self.enforcer.has_role_for_user(subject, f"r:{name}"))
+            if bool(held) is is_any:
+                return is_any
+        return not is_any
+
+    async def has_role(self, request: Request, *, roles: Roles) -> bool:
+        """Whether the user of a request has any of these roles."""
+        return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
+
+    # --- requires
+
+    def requires(
+        self,
+        roles: Roles = None,
+        status_code: int = 403,
+        redirect: Optional[str] = None,
+        response: Union[bool, Response, None] = None,
+    ) -> Callable[..., Any]:
+        """Demand a logged-in user, with one of the roles if any are given.
+
+        Usable as a decorator of sync, async and websocket endpoints that take ``request`` or ``websocket``, as
+        ``Depends(auth.requires(...)())``, and as ``await auth.requires(...)(request)``, which answers True.
+
+        Args:
+            roles: a role key or several.
+            status_code: of the error for everybody else.
+            redirect: name of a route to send them to instead.
+            response: what to return for them instead, such as False.
+        """
+        wanted: tuple[Any, ...] = (roles,) if not roles or isinstance(roles, str) else tuple(roles)
+
+        async def allowed(user: Optional[UserModelT]) -> bool:
+            if user is None:
+                return False
+            return wanted == (None,) or await self.has_role_for_user(user.username, wanted)
+
+        async def depend(request: Request, user: Any = Depends(self.get_current_user)) -> Any:
+            known = request.scope.setdefault("__user_auth__", {})
+            key = (id(self), wanted)
+            if key not in known:
+                if isinstance(user, params.Depends):  # called by hand
+                    user = await self.get_current_user(request)
+                known[key] = await allowed(user)
+            if known[key]:
+                return True
+            if response is not None:
+                return response
+            if redirect is not None:
+                raise HTTPException(status_code=307, headers={"location": str(request.url_for(redirect))})
+            raise HTTPException(status_code=status_code)
+
+        def decorator(func: Any = None) -> Any:
+            if func is None:
+                return depend
+            if isinstance(func, Request):
+                return depend(func)
+            return self._guarded(func, depend, allowed)
+
+        return decorator
+
+    def _guarded(self, func: Callable[..., Any], depend: Callable[..., Any], allowed: Callable[..., Any]) -> Any:
+        """The endpoint behind its check."""
+        names = list(inspect.signature(func).parameters)
+        name = next((name for name in names if name in ("request", "websocket")), None)
+        if name is None:
+            raise TypeError(f'No "request" or "websocket" argument on function "{func}"')
+        index = names.index(name)
+
+        def connection(args: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Any]) -> Any:
+            found = kwargs[name] if name in kwargs else args[index] if index < len(args) else None
+            if not isinstance(found, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {type(found).__name__}")
+            return found
+
+        if name == "websocket":
+
+            @functools.wraps(func)
+            async def websocket_endpoint(*args: Any, **kwargs: Any) -> None:
+                websocket = connection(args, kwargs, WebSocket)
+                if await allowed(await self._current_user(websocket)):
+                    await func(*args, **kwargs)
+                else:
+                    await websocket.close()
+
+            return websocket_endpoint
+
+        if inspect.iscoroutinefunction(inspect.unwrap(func)):
+
+            @functools.wraps(func)
+            async def endpoint(*args: Any, **kwargs: Any) -> Any:
+                answer = await depend(connection(args, kwargs, Request))
+                return await func(*args, **kwargs) if answer is True else answer
+
+            return endpoint
+
+        @functools.wraps(func)
+        def sync_endpoint(*args: Any, **kwargs: Any) -> Any:
+            answer = _on_the_servers_loop(depend, connection(args, kwargs, Request))
+            return func(*args, **kwargs) if answer is True else answer
+
+        return sync_endpoint
+
+    # --- accounts
+
+    async def create_role_user(self, role_key: str = "root", commit: bool = True) -> Any:
+        """Make a role, and a user of the same name and password that has it, as far as they are not there yet.
+
+        Args:
+            role_key: key of the role and name of the user.
+            commit: commit; otherwise the caller does, in ``auth.db``'s session, and then reloads the policy.
+        """
+        link = [f"u:{role_key}", f"r:{role_key}"]
+        new_hash = await anyio.to_thread.run_sync(self.pwd_context.hash, role_key)
+
+        def work(session: Session) -> Any:
+            user = self._create_role_user(session, role_key, link, new_hash)
+            session.refresh(user)
+            if commit and not self.db.scoped:
+                session.expunge(user)
+            return user
+
+        if not commit:
+            return await self.db.async_run_sync(work)
+        user = await run_committed(self.db, work)
+        if isinstance(self.enforcer, PolicyReader) and not self.enforcer.has_rule("g", link):
+            self.enforcer.check("g", [link])
+            self.enforcer.add("g", [link])
+        return user
+
+    def _create_role_user(self, session: Session, role_key: str, link: list[str], new_hash: str) -> Any:
+        if session.scalar(select(Role).where(Role.key == role_key)) is None:
+            session.add(Role(key=role_key, name=f"{role_key} role"))
+        user = session.scalar(select(self.user_model).where(self.user_model.username == role_key))
+        if user is None:
+            user = self.user_model(username=role_key, password=SecretStr(new_hash))
+            session.add(user)
+            logger.warning("user %r was made with its name as password: change it", role_key)
+        held = select(CasbinRule.id).where(CasbinRule.ptype == "g", CasbinRule.v0 == link[0], CasbinRule.v1 == link[1])
+        if session.scalar(held.limit(1)) is None:
+            session.add(CasbinRule(ptype="g", v0=link[0], v1=link[1]))
+        session.flush()
+        return user
+
+    async def request_login(
+        self, request: Request, response: Response, username: str, password: Union[str, SecretStr]
+    ) -> BaseApiOut[Any]:
+        """Check name and password, record the attempt, and hand out a token in the answer and in a cookie."""
+        present = request.scope.get("user")
+        if present:
+            return BaseApiOut(code=1, msg=_("User logged in!"), data=login_out(UserLoginOut, present))
+        user = await self.authenticate_user(username=username, password=password)
+        await self._record_login(request, username, user)
+        if user is None:
+            return BaseApiOut(status=-1, msg=_("Incorrect username or password!"))
+        request.scope["user"] = user
+        out = login_out(UserLoginOut, user)
+        out.access_token = await self.backend.token_store.write_token(user.model_dump())
+        set_token_cookie(request, response, out.access_token, self.backend.token_store.expire_seconds)
+        return BaseApiOut(code=0, data=out)
+
+    async def _record_login(self, request: Request, username: str, user: Optional[UserModelT]) -> None:
+        ip = request.client.host if request.client else ""
+        names = ("x-forwarded-for", "x-real-ip", "x-client-ip", "remote-host")
+        forwarded = dict.fromkeys(request.headers.get(name, "").strip() for name in names)
+        values: dict[str, Any] = {
+            "login_name": username,
+            "ip": ip,
+            "user_agent": request.headers.get("user-agent", ""),
+            "login_status": _("Login successful") if user else _("Wrong password"),
+            "forwarded_for": ",".join(address for address in forwarded if address and address != ip),
+        }
+        columns = LoginHistory.__table__.columns  # type: ignore[attr-defined]
+        cut = {name: value.replace("\0", "")[: columns[name].type.length] for name, value in values.items()}
+        history = LoginHistory(user_id=user.id if user else None, **cut)
+        await run_written(self.db, lambda session: session.add(history))
+
+
+def _on_the_servers_loop(depend: Callable[..., Any], request: Request) -> Any:
+    """Run the check of a sync endpoint where the database connections live.
+
+    FastAPI runs sync endpoints in worker threads of the server's loop. Anywhere else there is no such loop; then the
+    check gets one of its own, unless the caller would block the loop it is running in.
+    """
+    entered = False
+
+    async def check() -> Any:
+        nonlocal entered
+        entered = True
+        return await depend(request)
+
+    try:
+        return anyio.from_thread.run(check)
+    except RuntimeError:
+        if entered:
+            raise
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(check())
+    raise RuntimeError("a sync endpoint under requires() must not be called from a running event loop")
+
+
+def _plain(password: Union[str, SecretStr]) -> str:
+    return password.get_secret_value() if isinstance(password, SecretStr) else password
+
+
+def _nothing() -> None:
+    """Stands for a method that a pwd_context does not have."""
+
+
+def login_out(schema: type[Any], user: Any) -> Any:
+    """The user in the shape of a login's answer, without the password."""
+    return schema(**user.model_dump(exclude={"password"}))
+
+
+class AuthRouter(RouterMixin):
+    """Routes ``/userinfo``, ``/logout`` and ``/gettoken`` (OAuth2 password form, RFC 6749 section 4.3).
+
+    Args:
+        auth: the :class:`Auth`; default the class attribute.
+    """
+
+    auth: Any = None
+    schema_user_login_out: type[UserLoginOut] = UserLoginOut
+    router_prefix = "/auth"
+    schema_user_info: Any = None
+    site: Optional[BaseAdminSite] = None
+
+    def __init__(self, auth: Optional[Auth[Any]] = None) -> None:
+        self.auth = auth or self.auth
+        if self.auth is None:
+            raise ValueError("AuthRouter needs an auth")
+        RouterMixin.__init__(self)
+        self.router.dependencies.insert(0, Depends(self.auth.backend.authenticate))
+        self.schema_user_info = self.schema_user_info or create_model_by_model(
+            self.auth.user_model, "UserInfo", exclude={"password"}
+        )
+        self.router.add_api_route(
+            "/userinfo",
+            self.route_userinfo,
+            methods=["GET"],
+            description=_("User Profile"),
+            dependencies=None,
+            response_model=BaseApiOut[self.schema_user_info],
+        )
+        self.router.add_api_route(
+            "/logout",
+            self.route_logout,
+            methods=["GET"],
+            description=_("Sign out"),
+            dependencies=None,
+            response_model=BaseApiOut,
+        )
+        if self.route_gettoken:
+            scheme = self.OAuth2(tokenUrl=f"{self.router_path}/gettoken", auto_error=False)
+            self.router.dependencies.append(Depends(scheme))
+            self.router.add_api_route(
+                "/gettoken",
+                self.route_gettoken,
+                methods=["POST"],
+                description="OAuth2 Token",
+                response_model=BaseApiOut[self.schema_user_login_out],  # type: ignore[name-defined]
+            )
+
+    @cached_property
+    def router_path(self) -> str:
+        return str(self.router.prefix)
+
+    @property
+    def route_userinfo(self) -> Callable[..., Any]:
+        @self.auth.requires()
+        async def userinfo(request: Request) -> Any:
+            return BaseApiOut(data=request.user)
+
+        return userinfo  # type: ignore[no-any-return]
+
+    @property
+    def route_logout(self) -> Callable[..., Any]:
+        @self.auth.requires()
+        async def user_logout(request: Request) -> Any:
+            try:
+                await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
+            except NotImplementedError:  # a store without memory
+                logger.info("the token of a logged-out user stays valid until it expires")
+            response = RedirectResponse(url=self.site.settings.site_path if self.site is not None else "/")
+            delete_token_cookie(response)
+            return response
+
+        return user_logout  # type: ignore[no-any-return]
+
+    @property
+    def route_gettoken(self) -> Callable[..., Any]:
+        async def oauth_token(
+            request: Request, response: Response, username: str = Form(...), password: str = Form(...)
+        ) -> Any:
+            return await self.auth.request_login(request, response, username, password)
+
+        return oauth_token
+
+    class OAuth2(OAuth2PasswordBearer):
+        """Shows the login in the API documentation; the token itself is read as everywhere."""
+
+        async def __call__(self, request: Request) -> Optional[str]:
+            return presented_token(request)
+
+
+RESERVED_NAMES = frozenset(str(name) for name in SystemUserEnum)

@@ -1,0 +1,1 @@
+"""Token stores: where tokens live and what they mean."""

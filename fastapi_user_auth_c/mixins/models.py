@@ -1,0 +1,61 @@
+"""Column groups of the user and role tables, for use in models of one's own.
+
+Date and time columns are naive and hold local time, as the tables of the original do.
+"""
+
+from datetime import datetime
+from typing import Optional
+
+from fastapi_amis_admin.models import Field, SQLModel
+from fastapi_amis_admin.utils.translation import i18n as _
+from pydantic import EmailStr, SecretStr
+from sqlalchemy import DateTime, func
+from sqlmodel import AutoString
+
+from ..utils.sqltypes import SecretStrType
+
+
+class PkMixin(SQLModel):
+    id: Optional[int] = Field(
+        default=None, title="ID", primary_key=True, nullable=False, sa_column_kwargs={"autoincrement": True}
+    )
+
+
+class CreateTimeMixin(SQLModel):
+    create_time: datetime = Field(default_factory=datetime.now, title=_("Create Time"), index=True, sa_type=DateTime)
+
+
+class UpdateTimeMixin(SQLModel):
+    update_time: Optional[datetime] = Field(
+        default_factory=datetime.now,
+        title=_("Update Time"),
+        index=True,
+        sa_type=DateTime,
+        sa_column_kwargs={"onupdate": datetime.now, "server_default": func.now()},
+    )
+
+
+class DeleteTimeMixin(SQLModel):
+    delete_time: Optional[datetime] = Field(None, title=_("Delete Time"), sa_type=DateTime)
+
+
+class CUDTimeMixin(CreateTimeMixin, UpdateTimeMixin, DeleteTimeMixin):
+    """Times of creation, last update and (soft) deletion."""
+
+
+class UsernameMixin(SQLModel):
+    username: str = Field(title=_("Username"), max_length=32, unique=True, index=True, nullable=False)
+
+
+class PasswordMixin(SQLModel):
+    password: SecretStr = Field(
+        title=_("Password"), max_length=128, sa_type=SecretStrType, nullable=False, amis_form_item="input-password"
+    )
+
+
+class EmailMixin(SQLModel):
+    """An email address, not unique; a ``UniqueConstraint`` in ``__table_args__`` of the subclass makes it so."""
+
+    email: Optional[EmailStr] = Field(
+        None, title=_("Email"), sa_type=AutoString, index=True, nullable=True, amis_form_item="input-email"
+    )

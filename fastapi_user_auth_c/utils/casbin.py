@@ -1,0 +1,236 @@
+"""Permissions in the form that pages exchange them: ``page id#action#group``, and rules of subjects as lists of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi_amis_admin.utils.translation import i18n as _
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from ..auth.models import CasbinRule
+from ..auth.schemas import SystemUserEnum
+from ..policy.enforcer import resolved
+
+ROOT = f"u:{SystemUserEnum.ROOT}"
+
+
+def permission_encode(*field_values: str | None) -> str:
+    """The text of a rule's fields from the object on; None is left out."""
+    return "#".join(value for value in field_values if value is not None)
+
+
+def permission_decode(permission: str) -> list[str]:
+    """The fields in a permission text, as many as there are; see :func:`permission_fields` for a strict reading."""
+    return permission.strip("#").split("#")
+
+
+def permission_fields(permission: str) -> tuple[str, str, str]:
+    """Object, action and group of a permission text.
+
+    Raises:
+        ValueError: the text is not three fields with something in each.
+    """
+    fields = permission.split("#")
+    if len(fields) != 3 or not all(fields):
+        raise ValueError(f"{permission!r} is not a permission: 'page id#action#group' is expected")
+    return fields[0], fields[1], fields[2]
+
+
+def permission_enforce(enforcer: Any, subject: str, permission: str) -> bool:
+    """Whether a subject holds a permission text.
+
+    Raises:
+        ValueError: see :func:`permission_fields`.
+    """
+    return bool(enforcer.enforce(subject, *permission_fields(permission)))
+
+
+async def get_subject_page_permissions(enforcer: Any, *, subject: str, implicit: bool = False) -> list[str]:
+    """The page permissions in a subject's rules, each as ``page id#action#page#effect``.
+
+    Args:
+        enforcer: the enforcer.
+        subject: the subject, such as ``u:name`` or ``r:key``.
+        implicit: also those of its roles.
+    """
+    if implicit:
+        rules = await resolved(enforcer.get_implicit_permissions_for_user(subject))
+        rules = [rule for rule in rules if rule[-2] == "page"]
+    else:
+        rules = enforcer.get_filtered_policy(0, subject, "", "", "page")
+    return [permission_encode(*rule[1:]) for rule in rules]
+
+
+async def replace_rules(enforcer: Any, ptype: str, new_rules: list[list[str]], field_index: int, *values: str) -> None:
+    """Make the rules that match be just the new ones; in one step where the enforcer can."""
+    replace = getattr(enforcer, "replace_filtered_policies", None)
+    if replace is not None:
+        await resolved(replace(ptype, new_rules, field_index, *values))
+        return
+    section = "_grouping" if ptype.startswith("g") else ""  # an enforcer of Casbin
+    old_rules = getattr(enforcer, f"get_filtered_named{section}_policy")(ptype, field_index, *values)
+    gone = [rule for rule in old_rules if rule not in new_rules]
+    fresh = [rule for rule in new_rules if rule not in old_rules]
+    for rule in gone:
+        await resolved(getattr(enforcer, f"remove_named{section}_policy")(ptype, *rule))
+    for rule in fresh:
+        await resolved(getattr(enforcer, f"add_named{section}_policy")(ptype, *rule))
+
+
+async def update_subject_roles(enforcer: Any, *, subject: str, role_keys: list[str]) -> None:
+    """Make these the direct roles of a subject.
+
+    Args:
+        enforcer: the enforcer.
+        subject: the subject.
+        role_keys: roles as subjects, such as ``r:key``; the subject itself and empty ones are passed over.
+
+    Raises:
+        CycleError: one of the roles has the subject as its role, over any number of links. Nothing is changed.
+    """
+    roles = [role for role in dict.fromkeys(role_keys) if role and role != subject]
+    await replace_rules(enforcer, "g", [[subject, role] for role in roles], 0, subject)
+
+
+async def update_subject_page_permissions(enforcer: Any, *, subject: str, permissions: list[str]) -> list[str]:
+    """Make these the page permissions of a subject; returns them.
+
+    Args:
+        enforcer: the enforcer.
+        subject: the subject.
+        permissions: texts ``page id#action#page``, optionally with ``#allow`` or ``#deny``; allow is the default.
+
+    Raises:
+        ValueError: a text is malformed. Nothing is changed.
+    """
+    rules = []
+    for permission in permissions:
+        base, hash_, effect = permission.rpartition("#")
+        if not hash_ or effect not in ("allow", "deny"):
+            base, effect = permission, "allow"
+        fields = permission_fields(base)
+        if fields[2] != "page":
+            raise ValueError(f"{permission!r} is not a page permission")
+        rules.append([subject, *fields, effect])
+    await replace_rules(enforcer, "p", rules, 0, subject, "", "", "page")
+    return permissions
+
+
+def get_subject_policy_matrix(
+    enforcer: Any, *, subject: str, permission: str, rows: list[dict[str, Any]]
+) -> list[list[dict[str, Any]]]:
+    """What a subject's own rules say of each row: columns default (nothing), allow, deny.
+
+    Args:
+        enforcer: the enforcer.
+        subject: the subject.
+        permission: the permission whose details the rows are.
+        rows: of :func:`~fastapi_user_auth_c.admin.actions.get_admin_field_permission_rows` or the like.
+    """
+    object_, action, _group = permission_fields(permission)
+    effects: dict[str, set[str]] = {"allow": set(), "deny": set()}
+    for rule in enforcer.get_filtered_policy(0, subject, object_, "", _details_group(action), ""):
+        effects["allow" if rule[-1] == "allow" else "deny"].add(permission_encode(*rule[1:-1]))
+    columns: list[list[dict[str, Any]]] = [[], [], []]
+    for row in rows:
+        reverse = bool(row.get("reverse", False))
+        if row["rol"] in effects["deny" if reverse else "allow"]:
+            checked = 1
+        elif row["rol"] in effects["allow" if reverse else "deny"]:
+            checked = 2
+        else:
+            checked = 0
+        for index, column in enumerate(columns):
+            column.append({**row, "checked": index == checked})
+    return columns
+
+
+def get_subject_effect_matrix(
+    enforcer: Any, *, subject: str, rows: list[dict[str, Any]]
+) -> list[list[dict[str, Any]]]:
+    """What is decided for a subject and each row: columns allow, deny."""
+    columns: list[list[dict[str, Any]]] = [[], []]
+    for row in rows:
+        allowed = bool(row.get("reverse", False)) ^ permission_enforce(enforcer, subject, row["rol"])
+        columns[0].append({**row, "checked": allowed})
+        columns[1].append({**row, "checked": not allowed})
+    return columns
+
+
+def _details_group(action: str) -> str:
+    """The group of the rules below a permission: data sets below the page itself, fields below its actions."""
+    return "page:select" if action == "page" else action
+
+
+async def update_subject_data_permissions(
+    enforcer: Any,
+    *,
+    subject: str,
+    permission: str,
+    policy_matrix: list[list[dict[str, Any]]],
+    super_subject: str = ROOT,
+) -> str:
+    """Make a matrix of the form :func:`get_subject_policy_matrix` the rules of a subject below one permission.
+
+    Args:
+        enforcer: the enforcer.
+        subject: the subject.
+        permission: the permission whose details the rows are.
+        policy_matrix: columns default, allow, deny; rows with ``checked`` count.
+        super_subject: who is changing it. Nobody but root gives a wider view than their own, or a whole (``*``) one.
+
+    Returns:
+        ``"success"``, or why nothing was changed.
+
+    Raises:
+        ValueError: a permission text is malformed, or the matrix does not have three columns.
+    """
+    if not policy_matrix:
+        return "success"
+    if len(policy_matrix) != 3:
+        raise ValueError("a policy matrix has the columns default, allow and deny")
+    object_, action, group = permission_fields(permission)
+    is_root = super_subject == ROOT
+    if not is_root and not enforcer.enforce(super_subject, object_, action, group):
+        return str(_("No update permission"))
+    rules = []
+    for column, allow in ((policy_matrix[1], True), (policy_matrix[2], False)):
+        for item in column:
+            if not item.get("checked"):
+                continue
+            reverse = bool(item.get("reverse", False))
+            fields = permission_fields(item["rol"])
+            if fields[0] != object_ or fields[2] != _details_group(action):
+                raise ValueError(f"{item['rol']!r} is not below {permission!r}")
+            effect = "allow" if allow ^ reverse else "deny"
+            if not is_root and not _may_give(enforcer, super_subject, fields, effect, reverse):
+                return str(_("No update permission"))
+            rules.append([subject, *fields, effect])
+    await replace_rules(enforcer, "p", rules, 0, subject, object_, "", _details_group(action), "")
+    return "success"
+
+
+def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: str, reverse: bool) -> bool:
+    """Whether a rule leaves its subject with no wider view than the giver's.
+
+    A field is opened by allow. A data set is a restriction while it is in force: allow puts it in force, or lifts it
+    where it is reversed.
+    """
+    opens = "allow" if reverse or fields[2] != "page:select" else "deny"
+    if effect != opens:
+        return True
+    if "*" in fields[1]:
+        return False
+    return bool(enforcer.enforce(giver, *fields)) is (opens == "allow")
+
+
+def delete_duplicate_rule(session: Session) -> None:
+    """Delete rows of policy rules that repeat another one; the oldest stays. Commits."""
+    columns = [CasbinRule.ptype, CasbinRule.v0, CasbinRule.v1, CasbinRule.v2, CasbinRule.v3, CasbinRule.v4, CasbinRule.v5]
+    oldest = select(func.min(CasbinRule.id).label("id")).group_by(*columns).subquery()
+    session.execute(
+        delete(CasbinRule).where(CasbinRule.id.not_in(select(oldest.c.id))),  # type: ignore[union-attr]
+        execution_options={"synchronize_session": False},
+    )
+    session.commit()

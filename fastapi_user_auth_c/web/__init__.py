@@ -1,0 +1,1 @@
+"""What belongs to HTTP rather than to users or policy."""

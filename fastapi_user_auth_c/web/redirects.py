@@ -1,0 +1,15 @@
+"""Where a visitor may be sent."""
+
+from __future__ import annotations
+
+
+def local_path(target: str | None, default: str) -> str:
+    """The target if it is a path on this host, else the default.
+
+    Browsers read ``//host``, ``/\\host`` and control characters as ways to another host.
+    """
+    if not target or not target.startswith("/") or target[1:2] in ("/", "\\"):
+        return default
+    if "\\" in target or any(ord(char) < 32 or ord(char) == 127 for char in target):
+        return default
+    return target
