@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 
-AnyDatabase = AsyncDatabase | Database
+AnyDatabase: TypeAlias = "AsyncDatabase | Database"
 T = TypeVar("T")
 
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
@@ -28,6 +28,12 @@ def without_threads() -> Iterator[None]:
         _threads.reset(token)
 
 
+def _can_wait() -> None:
+    """An AsyncDatabase has to be waited for, which a synchronous caller cannot."""
+    if not _threads.get():
+        raise RuntimeError("a synchronous adapter needs a Database, not an AsyncDatabase")
+
+
 async def _in_thread(work: Callable[..., T], *args: Any) -> T:
     """Run blocking work beside the event loop, unless the caller is synchronous."""
     return await asyncio.to_thread(work, *args) if _threads.get() else work(*args)
@@ -40,6 +46,7 @@ async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     far is committed along, as in the original; elsewhere a session of its own.
     """
     if isinstance(db, AsyncDatabase):
+        _can_wait()
         if db.scoped:
             return await db.session.run_sync(_committed, work)
         async with db.session_maker() as session:
@@ -70,6 +77,7 @@ def _with_own_session(db: Database, work: Callable[[Session], T]) -> T:
 async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
     """The rows of a query as plain tuples, ``size`` at a time, read in a session of its own."""
     if isinstance(db, AsyncDatabase):
+        _can_wait()
         async with db.session_maker() as session:
             result = await session.stream(statement)
             async for part in result.partitions(size):

@@ -223,7 +223,7 @@ static void engine_dealloc(PyObject *self) {
 }
 
 PyDoc_STRVAR(define_doc,
-             "define(model_text=None, /)\n--\n\n"
+             "define($self, model_text=None, /)\n--\n\n"
              "Start over with another model and no rules: None for the built-in one, or Casbin model text.\n\n"
              "Raises ModelError for text that cannot be read or evaluated; the old model and rules then stay.");
 
@@ -272,7 +272,7 @@ static PyObject *engine_define(PyObject *self, PyObject *const *args, Py_ssize_t
 }
 
 PyDoc_STRVAR(exchange_doc,
-             "exchange(other, /)\n--\n\n"
+             "exchange($self, other, /)\n--\n\n"
              "Take the model and rules of another engine and give it one's own: a policy built aside becomes\n"
              "current in one step.");
 
@@ -356,7 +356,7 @@ static bool all_exact_str(PyObject *const *args) {
 }
 
 PyDoc_STRVAR(enforce_doc,
-             "enforce(*request)\n--\n\n"
+             "enforce($self, /, *request)\n--\n\n"
              "Whether the policy allows a request: (sub, obj, act, group) for the built-in model.\n\n"
              "Raises TypeError for a value that is not a str or a wrong number of values.");
 
@@ -394,7 +394,7 @@ static PyObject *engine_enforce(PyObject *op, PyObject *const *args, Py_ssize_t 
 }
 
 PyDoc_STRVAR(enforce_ex_doc,
-             "enforce_ex(*request)\n--\n\n"
+             "enforce_ex($self, /, *request)\n--\n\n"
              "The decision and the rule that made it: (bool, list of the rule's fields; empty where none did).");
 
 static PyObject *engine_enforce_ex(PyObject *op, PyObject *const *args, Py_ssize_t count) {
@@ -420,7 +420,7 @@ static PyObject *engine_enforce_ex(PyObject *op, PyObject *const *args, Py_ssize
 }
 
 PyDoc_STRVAR(batch_enforce_doc,
-             "batch_enforce(requests, /)\n--\n\n"
+             "batch_enforce($self, requests, /)\n--\n\n"
              "The decisions for an iterable of requests, in order, as a list of bool.");
 
 static PyObject *engine_batch_enforce(PyObject *op, PyObject *requests) {
@@ -450,7 +450,7 @@ static PyObject *engine_batch_enforce(PyObject *op, PyObject *requests) {
 /* --- reading rules -------------------------------------------------------------------------------------------- */
 
 PyDoc_STRVAR(rules_doc,
-             "rules(ptype, field_index=0, field_values=(), /)\n--\n\n"
+             "rules($self, ptype, field_index=0, field_values=(), /)\n--\n\n"
              "The rules of a policy type as lists of str, oldest first.  Field values filter from field_index on;\n"
              "\"\" stands for any value, as in Casbin.");
 
@@ -566,7 +566,7 @@ static PyObject *engine_rules(PyObject *self, PyObject *const *args, Py_ssize_t 
     return list;
 }
 
-PyDoc_STRVAR(has_rule_doc, "has_rule(ptype, rule, /)\n--\n\nWhether a rule is in the policy.");
+PyDoc_STRVAR(has_rule_doc, "has_rule($self, ptype, rule, /)\n--\n\nWhether a rule is in the policy.");
 
 static PyObject *engine_has_rule(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     size_t type;
@@ -581,7 +581,7 @@ static PyObject *engine_has_rule(PyObject *self, PyObject *const *args, Py_ssize
     return parsed < 0 ? NULL : PyBool_FromLong(has);
 }
 
-PyDoc_STRVAR(count_doc, "count(ptype, /)\n--\n\nThe number of rules of a policy type.");
+PyDoc_STRVAR(count_doc, "count($self, ptype, /)\n--\n\nThe number of rules of a policy type.");
 
 static PyObject *engine_count(PyObject *self, PyObject *ptype) {
     size_t type;
@@ -592,7 +592,7 @@ static PyObject *engine_count(PyObject *self, PyObject *ptype) {
 }
 
 PyDoc_STRVAR(reach_doc,
-             "reach(ptype, start, domain=None, members=False, /)\n--\n\n"
+             "reach($self, ptype, start, domain=None, members=False, /)\n--\n\n"
              "Everything above `start` over the links of a role type, nearest first, without `start` itself;\n"
              "with members=True everything below it.  A cycle is walked once.");
 
@@ -635,7 +635,7 @@ static PyObject *engine_reach(PyObject *self, PyObject *const *args, Py_ssize_t 
     return list;
 }
 
-PyDoc_STRVAR(types_doc, "types()\n--\n\nThe policy types of the model: {name: number of fields}.");
+PyDoc_STRVAR(types_doc, "types($self, /)\n--\n\nThe policy types of the model: {name: number of fields}.");
 
 static PyObject *engine_types(PyObject *self, PyObject *ignored) {
     (void)ignored;
@@ -651,7 +651,7 @@ static PyObject *engine_types(PyObject *self, PyObject *ignored) {
     return types;
 }
 
-PyDoc_STRVAR(fields_doc, "fields()\n--\n\nThe names of the fields of a request and of a rule: (list, list).");
+PyDoc_STRVAR(fields_doc, "fields($self, /)\n--\n\nThe names of the fields of a request and of a rule: (list, list).");
 
 static PyObject *names_to_list(const char (*names)[FUA_NAME_MAX], size_t count) {
     PyObject *list = PyList_New(0);
@@ -674,7 +674,7 @@ static PyObject *engine_fields(PyObject *self, PyObject *ignored) {
     return both;
 }
 
-PyDoc_STRVAR(cycle_doc, "cycle()\n--\n\nA subject on a cycle of role links in the loaded policy, or None.");
+PyDoc_STRVAR(cycle_doc, "cycle($self, /)\n--\n\nA subject on a cycle of role links in the loaded policy, or None.");
 
 static PyObject *engine_cycle(PyObject *self, PyObject *ignored) {
     (void)ignored;
@@ -772,7 +772,7 @@ static int check_rules(PyObject *self, size_t type, PyObject *rules, const char 
 }
 
 PyDoc_STRVAR(check_doc,
-             "check(ptype, rules, gone=(), /)\n--\n\n"
+             "check($self, ptype, rules, gone=(), /)\n--\n\n"
              "Whether all rules may enter the policy once those in `gone` have left it; returns None.\n\n"
              "Raises RuleError for a rule that does not fit the model, CycleError for role links that would close\n"
              "a cycle, TypeError for anything that is not a list or tuple of str.");
@@ -797,7 +797,7 @@ static PyObject *engine_check(PyObject *self, PyObject *const *args, Py_ssize_t 
 }
 
 PyDoc_STRVAR(add_doc,
-             "add(ptype, rules, /)\n--\n\n"
+             "add($self, ptype, rules, /)\n--\n\n"
              "Add rules to memory; returns how many were new.  All are checked before the first is added.");
 
 static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -826,7 +826,7 @@ static PyObject *engine_add(PyObject *self, PyObject *const *args, Py_ssize_t co
 }
 
 PyDoc_STRVAR(remove_doc,
-             "remove(ptype, rules, /)\n--\n\n"
+             "remove($self, ptype, rules, /)\n--\n\n"
              "Take rules out of memory; returns how many were there.");
 
 static PyObject *engine_remove(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -910,7 +910,7 @@ static const char *load_row(PyObject *self, PyObject *row, int *failed) {
 }
 
 PyDoc_STRVAR(load_doc,
-             "load(rows, /)\n--\n\n"
+             "load($self, rows, /)\n--\n\n"
              "Add stored rows (id, ptype, v0, v1, ...) to memory, for an engine that nobody asks yet.  Rows that do\n"
              "not fit the model are left out; returns them as a list of (id, reason).  Cycles of role links load.\n"
              "Call settle() after the last chunk.");
@@ -943,7 +943,7 @@ static PyObject *engine_load(PyObject *self, PyObject *rows) {
     return skipped;
 }
 
-PyDoc_STRVAR(settle_doc, "settle()\n--\n\nFinish a load: bring the indexes up to date.");
+PyDoc_STRVAR(settle_doc, "settle($self, /)\n--\n\nFinish a load: bring the indexes up to date.");
 
 static PyObject *engine_settle(PyObject *self, PyObject *ignored) {
     (void)ignored;

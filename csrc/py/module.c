@@ -82,6 +82,8 @@ struct PyModuleDef fua_py_module = {
     .m_free = module_free,
 };
 
+PyMODINIT_FUNC PyInit__core(void); /* the prototype that CPython's header lacks */
+
 PyMODINIT_FUNC PyInit__core(void) {
     return PyModuleDef_Init(&fua_py_module);
 }

@@ -1,7 +1,8 @@
 """Policy: enforcers over the C engine, storage of rules."""
 
 from .._core import CycleError, ModelError, RuleError
-from .adapter import Adapter, FileAdapter, Filter
+from .adapter import Adapter, Filter
+from .csv_file import FileAdapter
 from .enforcer import AsyncEnforcer, Enforcer
 
 __all__ = ["Adapter", "AsyncEnforcer", "CycleError", "Enforcer", "FileAdapter", "Filter", "ModelError", "RuleError"]

@@ -1,10 +1,8 @@
-"""Storage of policy rules: a table with the columns ``ptype, v0 .. v5``, or a Casbin CSV file."""
+"""Storage of policy rules in a table with the columns ``ptype, v0 .. v5``."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -24,15 +22,15 @@ class AdapterException(Exception):
 
 
 class Filter:
-    """Values to load by, per column; an empty list stands for any value."""
+    """Values to load by, per column; an empty one stands for any value."""
 
-    ptype: list[str] = []
-    v0: list[str] = []
-    v1: list[str] = []
-    v2: list[str] = []
-    v3: list[str] = []
-    v4: list[str] = []
-    v5: list[str] = []
+    ptype: Sequence[str] = ()
+    v0: Sequence[str] = ()
+    v1: Sequence[str] = ()
+    v2: Sequence[str] = ()
+    v3: Sequence[str] = ()
+    v4: Sequence[str] = ()
+    v5: Sequence[str] = ()
 
 
 def chunks(items: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
@@ -40,16 +38,8 @@ def chunks(items: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def stored_rule(values: Iterable[str | None]) -> tuple[str, ...]:
-    """The rule in a row: its columns without the empty ones at the end that stand for nothing."""
-    rule = ["" if value is None else value for value in values]
-    while rule and rule[-1] == "":
-        rule.pop()
-    return tuple(rule)
-
-
 class Adapter:
-    """Rules in a database table; each method is one transaction.
+    """Rules in a database table, with the methods of a Casbin adapter; each is one transaction.
 
     Rows are compared in Python, value by value: SQL equality ignores case or trailing spaces on some databases, and
     a rule must never be taken for another one.
@@ -87,44 +77,76 @@ class Adapter:
                 statement = statement.where(getattr(table, name).in_(wanted))
         async for chunk in read_chunks(self.db, statement.order_by(table.id), 2000):
             yield chunk
+        self._filtered = filter_ is not None
 
     def is_filtered(self) -> bool:
+        """Whether what was loaded last is only a part of the table."""
         return self._filtered
+
+    async def load_policy(self, model: Any) -> None:
+        """Fill a model of Casbin; an enforcer of this package reads :meth:`rows`."""
+        await self.load_filtered_policy(model, None)
+
+    async def load_filtered_policy(self, model: Any, filter_: Filter | None) -> None:
+        """Fill a model of Casbin with the rows that a filter names."""
+        async for chunk in self.rows(filter_):
+            for _, ptype, *values in chunk:
+                assertion = (model.model.get((ptype or "")[:1]) or {}).get(ptype)
+                if assertion is not None:
+                    rule = values[: values.index(None)] if None in values else values
+                    assertion.policy.append(rule[: len(getattr(assertion, "tokens", rule))])
 
     # --- writing
 
     def _ids(self, session: Session, ptype: str, rules: Iterable[Rule]) -> dict[tuple[str, ...], list[Any]]:
-        """The ids of the rows that hold each of the rules."""
+        """The ids of the rows that hold each of the rules: its values, and nothing after them."""
         table = self._db_class
-        wanted: dict[tuple[str, ...], list[Any]] = {stored_rule(rule): [] for rule in rules}
-        subjects = sorted({rule[0] if rule else "" for rule in wanted})
-        for some in chunks(subjects):
+        wanted: dict[tuple[str, ...], list[Any]] = {tuple(rule): [] for rule in rules}
+        widths = {len(rule) for rule in wanted}
+        for some in chunks(sorted({rule[0] for rule in wanted})):
             statement = select(table.id, *(getattr(table, name) for name in COLUMNS)).where(
                 table.ptype == ptype, table.v0.in_(some)
             )
             for id_, *values in session.execute(statement):
-                rule = stored_rule(values)
-                if rule in wanted:
-                    wanted[rule].append(id_)
+                for width in widths:
+                    found = wanted.get(tuple(values[:width]))
+                    if found is not None and not any(values[width:]):
+                        found.append(id_)
         return wanted
 
     def _insert(self, session: Session, ptype: str, rules: Iterable[Rule]) -> None:
-        present = self._ids(session, ptype, rules)
         values = []
-        for rule in dict.fromkeys(tuple(rule) for rule in rules):
-            if not present[stored_rule(rule)]:
+        for rule, ids in self._ids(session, ptype, rules).items():
+            if not ids:
                 padded = [*rule, *[None] * (len(COLUMNS) - len(rule))]
                 values.append({"ptype": ptype, **dict(zip(COLUMNS, padded, strict=True))})
         for some in chunks(values):
             session.execute(insert(self._db_class), list(some))
 
-    def _delete(self, session: Session, ptype: str, rules: Iterable[Rule]) -> bool:
+    def _delete(self, session: Session, ptype: str, rules: Iterable[Rule]) -> None:
         ids = [id_ for found in self._ids(session, ptype, rules).values() for id_ in found]
         for some in chunks(ids):
             session.execute(delete(self._db_class).where(self._db_class.id.in_(some)))
-        return bool(ids)
 
-    async def replace_policies(self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]) -> None:
+    def _matching(
+        self, session: Session, ptype: str, field_index: int, field_values: Sequence[str]
+    ) -> list[tuple[str, ...]]:
+        """The stored rules with these values from ``field_index`` on; ``""`` stands for any."""
+        table = self._db_class
+        statement = select(*(getattr(table, name) for name in COLUMNS)).where(table.ptype == ptype)
+        wanted = [(field_index + i, value) for i, value in enumerate(field_values) if value]
+        for i, value in wanted:
+            statement = statement.where(getattr(table, COLUMNS[i]) == value)
+        rows = [list(row) for row in session.execute(statement)]
+        return [
+            tuple(row[: row.index(None)] if None in row else row)
+            for row in rows
+            if all(row[i] == value for i, value in wanted)
+        ]
+
+    async def replace_policies(
+        self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]
+    ) -> None:
         """Take the old rules out and put the new ones in, in one transaction."""
         old, new = list(old_rules), list(new_rules)
 
@@ -149,41 +171,39 @@ class Adapter:
     async def update_policy(self, sec: str, ptype: str, old_rule: Rule, new_rule: Rule) -> None:
         await self.replace_policies(sec, ptype, [old_rule], [new_rule])
 
-    async def update_policies(
-        self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]
-    ) -> None:
+    async def update_policies(self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]) -> None:
         await self.replace_policies(sec, ptype, old_rules, new_rules)
 
-    async def save_policy(self, rules: Iterable[tuple[str, Rule]]) -> bool:
-        """Make the table hold just these ``(ptype, rule)`` pairs."""
-        wanted: dict[str, list[Rule]] = {}
-        for ptype, rule in rules:
-            wanted.setdefault(ptype, []).append(rule)
+    async def remove_filtered_policy(self, sec: str, ptype: str, field_index: int, *field_values: str) -> None:
+        """Take out the rules with these values from ``field_index`` on; ``""`` stands for any."""
+        await self.update_filtered_policies(sec, ptype, [], field_index, *field_values)
+
+    async def update_filtered_policies(
+        self, sec: str, ptype: str, new_rules: Iterable[Rule], field_index: int, *field_values: str
+    ) -> list[list[str]]:
+        """Replace the rules that match; returns those that were there."""
+        new = list(new_rules)
+
+        def work(session: Session) -> list[tuple[str, ...]]:
+            old = self._matching(session, ptype, field_index, field_values)
+            self._delete(session, ptype, old)
+            self._insert(session, ptype, new)
+            return old
+
+        return [list(rule) for rule in await run_committed(self.db, work)]
+
+    async def save_policy(self, model: Any) -> bool:
+        """Make the table hold just the rules of a model."""
+        wanted = {
+            ptype: assertion.policy
+            for section in ("p", "g")
+            for ptype, assertion in (model.model.get(section) or {}).items()
+        }
 
         def work(session: Session) -> None:
             session.execute(delete(self._db_class))
-            for ptype, some in wanted.items():
-                self._insert(session, ptype, some)
+            for ptype, rules in wanted.items():
+                self._insert(session, ptype, rules)
 
         await run_committed(self.db, work)
         return True
-
-
-class FileAdapter:
-    """Rules in a Casbin CSV file; read only, as in Casbin.
-
-    Args:
-        path: the file; each line ``ptype, v0, v1, ...``, fields with commas or quotes in double quotes.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    async def rows(self, filter_: Filter | None = None) -> AsyncIterator[list[tuple[Any, ...]]]:
-        with self.path.open(encoding="utf-8", newline="") as lines:
-            parsed = csv.reader(lines, skipinitialspace=True)
-            yield [
-                (parsed.line_num, *(field.strip() for field in fields))
-                for fields in parsed
-                if fields and not fields[0].startswith("#")
-            ]

@@ -3,6 +3,9 @@
 Decisions and look-ups are the engine's own methods, inherited.  A change is checked first, then stored, then made in
 memory; an exception on the way leaves both as they were.  Rules are sets: adding a present rule or removing an absent
 one changes nothing and returns False.
+
+Both enforcers share one code.  What may have to wait is written once, as coroutines, in :class:`PolicyWriter`;
+:class:`AsyncEnforcer` inherits it, and each method of :class:`Enforcer` runs the coroutine of its name to the end.
 """
 
 from __future__ import annotations
@@ -13,28 +16,23 @@ import inspect
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .._core import PolicyEngine
-from .adapter import FileAdapter
-from .casbin_views import ModelView, RoleManagerView
+from ..db import without_threads
+from .casbin_views import ModelView
+from .reader import PolicyReader, Rule, as_rule, distinct
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
-Rule = list[str]
+P = ParamSpec("P")
+T = TypeVar("T")
 
-
-def as_rule(params: Sequence[Any]) -> list[str]:
-    """Casbin takes a rule as one list or as separate values; here a tuple does as well."""
-    if len(params) == 1 and isinstance(params[0], list | tuple):
-        return list(params[0])
-    return list(params)
-
-
-def distinct(rules: Iterable[Sequence[str]]) -> list[Rule]:
-    return [list(rule) for rule in dict.fromkeys(tuple(rule) for rule in rules)]
+if TYPE_CHECKING:
+    _OverReader = PolicyReader
+else:
+    _OverReader = object
 
 
 async def resolved(value: Any) -> Any:
@@ -42,211 +40,18 @@ async def resolved(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-class PolicyReader(PolicyEngine):
-    """What both enforcers share: settings and everything that only reads memory.
+class PolicyWriter(_OverReader):
+    """Everything of Casbin's API that loads, stores or changes rules, and its RBAC look-ups, as coroutines.
 
-    Args:
-        model: None for the built-in model, a path to a Casbin model file, model text, or a Casbin ``Model``.
-        adapter: an object with Casbin's adapter methods, a path to a CSV file, or None for rules in memory only.
-        enable_log: log the skipped rows and cycles of a load (always on; kept for Casbin's signature).
-
-    Raises:
-        ModelError: the model cannot be read or evaluated.
+    ``self`` has the attributes of a :class:`PolicyReader`.
     """
 
-    def __init__(self, model: Any = None, adapter: Any = None, enable_log: bool = False) -> None:
-        self.model_text = read_model(model)
-        if self.model_text is not None:
-            self.define(self.model_text)
-        self.adapter = FileAdapter(adapter) if isinstance(adapter, str | Path) else adapter
-        self.watcher: Any = None
-        self.auto_save = True
-        self.auto_notify_watcher = True
-        self.auto_build_role_links = True
+    def _writing(self) -> AbstractAsyncContextManager[None]:
+        """One change at a time: what was checked still holds when memory changes."""
+        raise NotImplementedError
 
-    # --- settings
-
-    @staticmethod
-    def new_model(path: str = "", text: str = "") -> str:
-        """Model text, from a file or as given."""
-        return Path(path).read_text(encoding="utf-8") if path else text
-
-    def get_model(self) -> ModelView:
-        """A snapshot of the rules in the shape of Casbin's model."""
-        return ModelView.of(self)
-
-    @property
-    def model(self) -> ModelView:
-        return self.get_model()
-
-    def get_adapter(self) -> Any:
-        return self.adapter
-
-    def set_adapter(self, adapter: Any) -> None:
-        self.adapter = adapter
-
-    def set_watcher(self, watcher: Any) -> None:
-        """Set a watcher with Casbin's protocol; its methods may be synchronous or asynchronous."""
-        self.watcher = watcher
-
-    def get_role_manager(self) -> RoleManagerView:
-        return self.get_named_role_manager("g")
-
-    def get_named_role_manager(self, ptype: str) -> RoleManagerView:
-        """Raises ValueError for a role type the model does not define."""
-        if ptype not in self.types() or ptype == "p":
-            raise ValueError("ptype not found")
-        return RoleManagerView(self, ptype)
-
-    @property
-    def rm_map(self) -> dict[str, RoleManagerView]:
-        return {ptype: RoleManagerView(self, ptype) for ptype in self.types() if ptype != "p"}
-
-    def enable_enforce(self, enabled: bool = True) -> None:
-        """Switch decisions off (everything is allowed) or on again."""
-        self.enabled = enabled
-
-    def enable_auto_save(self, auto_save: bool) -> None:
-        """Whether changes are stored as they are made."""
-        self.auto_save = auto_save
-
-    def enable_auto_build_role_links(self, auto_build_role_links: bool) -> None:
-        """Kept for Casbin's API: role links here are always up to date."""
-        self.auto_build_role_links = auto_build_role_links
-
-    def enable_auto_notify_watcher(self, auto_notify_watcher: bool) -> None:
-        """Whether the watcher hears of changes."""
-        self.auto_notify_watcher = auto_notify_watcher
-
-    def build_role_links(self) -> None:
-        """Kept for Casbin's API: role links here are always up to date."""
-
-    def is_filtered(self) -> bool:
-        return bool(getattr(self.adapter, "is_filtered", lambda: False)())
-
-    def clear_policy(self) -> None:
-        """Forget all rules in memory; storage keeps them."""
-        self.define(self.model_text)
-
-    # --- management API, reading
-
-    def _values(self, ptype: str, field: int) -> list[str]:
-        return list(dict.fromkeys(rule[field] for rule in self.rules(ptype)))
-
-    def get_all_subjects(self) -> list[str]:
-        """All subjects of rules, each once."""
-        return self.get_all_named_subjects("p")
-
-    def get_all_named_subjects(self, ptype: str) -> list[str]:
-        return self._values(ptype, 0)
-
-    def get_all_objects(self) -> list[str]:
-        """All objects of rules, each once."""
-        return self.get_all_named_objects("p")
-
-    def get_all_named_objects(self, ptype: str) -> list[str]:
-        return self._values(ptype, 1)
-
-    def get_all_actions(self) -> list[str]:
-        """All actions of rules, each once."""
-        return self.get_all_named_actions("p")
-
-    def get_all_named_actions(self, ptype: str) -> list[str]:
-        return self._values(ptype, 2)
-
-    def get_all_roles(self) -> list[str]:
-        """All roles that have a member, each once."""
-        return self.get_all_named_roles("g")
-
-    def get_all_named_roles(self, ptype: str) -> list[str]:
-        return self._values(ptype, 1)
-
-    def get_policy(self) -> list[Rule]:
-        """All permission rules, oldest first."""
-        return self.get_named_policy("p")
-
-    def get_named_policy(self, ptype: str) -> list[Rule]:
-        return self.rules(ptype)
-
-    def get_filtered_policy(self, field_index: int, *field_values: str | Callable[[str], bool]) -> list[Rule]:
-        """Permission rules with these values from ``field_index`` on; ``""`` stands for any, a callable tests."""
-        return self.get_filtered_named_policy("p", field_index, *field_values)
-
-    def get_filtered_named_policy(
-        self, ptype: str, field_index: int, *field_values: str | Callable[[str], bool]
-    ) -> list[Rule]:
-        texts = ["" if callable(value) else value for value in field_values]
-        tests = [(field_index + i, value) for i, value in enumerate(field_values) if callable(value)]
-        rules = self.rules(ptype, field_index, texts)
-        return [rule for rule in rules if all(test(rule[i]) for i, test in tests)]
-
-    def get_grouping_policy(self) -> list[Rule]:
-        """All role links, oldest first."""
-        return self.get_named_grouping_policy("g")
-
-    def get_named_grouping_policy(self, ptype: str) -> list[Rule]:
-        return self.rules(ptype)
-
-    def get_filtered_grouping_policy(self, field_index: int, *field_values: str) -> list[Rule]:
-        return self.get_filtered_named_grouping_policy("g", field_index, *field_values)
-
-    def get_filtered_named_grouping_policy(self, ptype: str, field_index: int, *field_values: str) -> list[Rule]:
-        return self.get_filtered_named_policy(ptype, field_index, *field_values)
-
-    def has_policy(self, *params: Any) -> bool:
-        """Whether a permission rule is there."""
-        return self.has_named_policy("p", *params)
-
-    def has_named_policy(self, ptype: str, *params: Any) -> bool:
-        return self.has_rule(ptype, as_rule(params))
-
-    def has_grouping_policy(self, *params: Any) -> bool:
-        """Whether a role link is there."""
-        return self.has_named_grouping_policy("g", *params)
-
-    def has_named_grouping_policy(self, ptype: str, *params: Any) -> bool:
-        return self.has_rule(ptype, as_rule(params))
-
-    def roles_of(self, ptype: str, name: str, *domain: str) -> list[str]:
-        """Direct roles of a subject, oldest link first."""
-        return [rule[1] for rule in self.rules(ptype, 0, [name, "", *domain])]
-
-    def members_of(self, ptype: str, name: str, *domain: str) -> list[str]:
-        """Direct members of a role, oldest link first."""
-        return [rule[0] for rule in self.rules(ptype, 1, [name, *domain])]
-
-
-def read_model(model: Any) -> str | None:
-    """Model text from None, a path, text, or an object that can print itself as one (Casbin's ``Model``)."""
-    if model is None:
-        return None
-    if isinstance(model, Path):
-        return model.read_text(encoding="utf-8")
-    if isinstance(model, str):
-        return model if "[" in model else Path(model).read_text(encoding="utf-8")
-    to_text = getattr(model, "to_text", None)
-    if callable(to_text):
-        return str(to_text())
-    raise TypeError(f"model must be None, a path, model text or a Casbin Model, not {type(model).__name__}")
-
-
-class AsyncEnforcer(PolicyReader):
-    """Casbin's ``AsyncEnforcer``: the same methods, sync and async as there.
-
-    ``enforce``, ``enforce_ex`` and ``batch_enforce`` are the engine's, called without a layer between.
-    """
-
-    __doc__ += "\n" + (PolicyReader.__doc__ or "").split("\n", 1)[1]
-    _lock: tuple[Any, asyncio.Lock] | None = None
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        """One change at a time in this event loop: what was checked still holds when memory changes."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock[0] is not loop:
-            self._lock = (loop, asyncio.Lock())
-        async with self._lock[1]:
-            yield
+    async def _pause(self) -> None:
+        """Let others run between two chunks of a load."""
 
     async def _store(self, method: str, *args: Any) -> bool:
         """Call the adapter; False when it refused."""
@@ -281,7 +86,7 @@ class AsyncEnforcer(PolicyReader):
         if self.adapter is None:
             return
         fresh = PolicyEngine()
-        fresh.define(self.model_text)
+        fresh.define(self._model_text)
         skipped: list[tuple[Any, str]] = []
         async with self._writing():
             if keep:
@@ -295,12 +100,6 @@ class AsyncEnforcer(PolicyReader):
             logger.warning("stored rule %s is left out: %s", row_id, reason)
         if (subject := self.cycle()) is not None:
             logger.warning("the stored role links form a cycle through %r; its members share one level", subject)
-        if filter_ is not None and hasattr(self.adapter, "_filtered"):
-            self.adapter._filtered = True
-
-    async def _pause(self) -> None:
-        """Let the event loop run between two chunks."""
-        await asyncio.sleep(0)
 
     async def _stored_rows(self, filter_: Any) -> AsyncIterator[list[tuple[Any, ...]]]:
         rows = getattr(self.adapter, "rows", None)
@@ -326,9 +125,9 @@ class AsyncEnforcer(PolicyReader):
         if self.is_filtered():
             raise RuntimeError("cannot save a filtered policy")
         async with self._writing():
-            own = hasattr(self.adapter, "rows")
-            await resolved(self.adapter.save_policy(self.model.pairs() if own else self.model))
-        await self._notify("update_for_save_policy", self.model)
+            model = self.get_model()
+            await resolved(self.adapter.save_policy(model))
+        await self._notify("update_for_save_policy", model)
 
     # --- changes, as Casbin's internal API has them
 
@@ -361,7 +160,7 @@ class AsyncEnforcer(PolicyReader):
 
     async def _remove(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
         async with self._writing():
-            if not rules or not all(self.has_rule(ptype, rule) for rule in rules):
+            if not rules or not all(self._has(ptype, rule) for rule in rules):
                 return False
             if not await self._store(store, ptype[:1], ptype, given):
                 return False
@@ -370,36 +169,42 @@ class AsyncEnforcer(PolicyReader):
         return True
 
     async def _remove_filtered_policy(self, sec: str, ptype: str, field_index: int, *field_values: str) -> bool:
-        return bool(await self._remove_filtered_policy_returns_effects(sec, ptype, field_index, *field_values))
+        return bool(await self._remove_filtered(ptype, field_index, field_values))
 
     async def _remove_filtered_policy_returns_effects(
         self, sec: str, ptype: str, field_index: int, *field_values: str
     ) -> list[Rule]:
+        return await self._remove_filtered(ptype, field_index, field_values) if field_values else []
+
+    async def _remove_filtered(self, ptype: str, field_index: int, field_values: tuple[str, ...]) -> list[Rule]:
         async with self._writing():
-            gone = self.rules(ptype, field_index, field_values) if field_values else []
-            if not gone or not await self._store("remove_policies", sec, ptype, gone):
+            gone = self.rules(ptype, field_index, field_values) if ptype in self.types() else []
+            if not gone or not await self._store("remove_policies", ptype[:1], ptype, gone):
                 return []
             self.remove(ptype, gone)
-        await self._notify("update_for_remove_filtered_policy", sec, ptype, field_index, *field_values)
+        await self._notify("update_for_remove_filtered_policy", ptype[:1], ptype, field_index, *field_values)
         return gone
 
     async def _update_policy(self, sec: str, ptype: str, old_rule: Sequence[str], new_rule: Sequence[str]) -> bool:
-        return await self._update(ptype, [list(old_rule)], [list(new_rule)], "update_for_update_policy")
+        old, new = list(old_rule), list(new_rule)
+        if not await self._update(ptype, [old], [new]):
+            return False
+        await self._notify("update_for_update_policy", sec, ptype, old, new)
+        return True
 
     async def _update_policies(
         self, sec: str, ptype: str, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]
     ) -> bool:
         old, new = [list(rule) for rule in old_rules], [list(rule) for rule in new_rules]
-        return len(old) == len(new) and await self._update(ptype, old, new, "update_for_update_policies")
-
-    async def _update(self, ptype: str, old: list[Rule], new: list[Rule], notify: str) -> bool:
-        async with self._writing():
-            if not old or not all(self.has_rule(ptype, rule) for rule in old):
-                return False
-            if not await self._exchange_rules(ptype, old, new):
-                return False
-        await self._notify(notify, ptype[:1], ptype, old, new)
+        if len(old) != len(new) or not await self._update(ptype, old, new):
+            return False
+        await self._notify("update_for_update_policies", sec, ptype, old, new)
         return True
+
+    async def _update(self, ptype: str, old: list[Rule], new: list[Rule]) -> bool:
+        async with self._writing():
+            present = all(self._has(ptype, rule) for rule in old)
+            return bool(old) and present and await self._exchange_rules(ptype, old, new)
 
     async def _update_filtered_policies(
         self, sec: str, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
@@ -666,84 +471,184 @@ class AsyncEnforcer(PolicyReader):
         return self._rules_of_users(resource, set(await self.get_all_roles_by_domain(domain)), domain)
 
     def _rules_of_users(self, resource: str, roles: set[str], domain: str | None) -> list[Rule]:
-        names = self.fields()[1]
-        sub, obj = names.index("sub"), names.index("obj")
+        sub, obj = self._index_of("p", "sub"), self._index_of("p", "obj")
         found: dict[tuple[str, ...], None] = {}
         for rule in self.get_policy():
             if rule[obj] != resource:
                 continue
             if rule[sub] not in roles:
                 found[tuple(rule)] = None
-            elif domain is None or rule[names.index("dom")] == domain:
+            elif domain is None or rule[self._index_of("p", "dom")] == domain:
                 for member in self.members_of("g", rule[sub], *([] if domain is None else [domain])):
-                    found[(*rule[:sub], member, *rule[sub + 1 :])] = None
+                    as_members = (*rule[:sub], member, *rule[sub + 1 :])
+                    found[as_members] = None
         return [list(rule) for rule in found]
 
     async def get_field_index(self, ptype: str, field: str) -> int:
-        """The position of a named field in a rule; ValueError when the model has none of that name."""
-        return self.fields()[1].index(field)
+        """The position of a named field in a rule; ValueError when there is none of that name."""
+        return self._index_of(ptype, field)
+
+    async def set_field_index(self, ptype: str, field: str, index: int) -> None:
+        """Give the field at a position a name, or a named field another position."""
+        self._field_index[ptype, field] = index
 
 
-def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    coroutine.close()
-    raise RuntimeError("an Enforcer needs a synchronous adapter and watcher; use AsyncEnforcer with asynchronous ones")
+class AsyncEnforcer(PolicyWriter, PolicyReader):
+    """Casbin's ``AsyncEnforcer``: the same methods, sync and async as there.
 
+    ``enforce``, ``enforce_ex`` and ``batch_enforce`` are the engine's, called without a layer between.  As in Casbin,
+    rules are loaded by ``await enforcer.load_policy()``.
 
-def synchronous(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(self: Enforcer, *args: Any, **kwargs: Any) -> Any:
-        return drive(method(self._twin, *args, **kwargs))
+    Args:
+        model: None for the built-in model, a path to a Casbin model file, model text, or a Casbin ``Model``.
+        adapter: an object with Casbin's adapter methods, a path to a CSV file, or None for rules in memory only.
+        enable_log: apply ``logging_config``.
+        logging_config: a ``logging.config`` dictionary.
 
-    return call
+    Raises:
+        ModelError: the model cannot be read or evaluated.
+    """
 
-
-class _Twin(AsyncEnforcer):
-    """The asynchronous code of an :class:`Enforcer`, without an event loop."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._thread_lock = threading.RLock()
+    _lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
-        with self._thread_lock:
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._lock[0] is not loop:
+            self._lock = (loop, asyncio.Lock())
+        async with self._lock[1]:
             yield
 
     async def _pause(self) -> None:
-        pass
+        await asyncio.sleep(0)
 
 
-class Enforcer(_Twin):
-    """Casbin's synchronous ``Enforcer``: every method of :class:`AsyncEnforcer` without ``await``.
-
-    Loads its policy at once when an adapter is given, as Casbin does.
-    """
-
-    def __init__(self, model: Any = None, adapter: Any = None, enable_log: bool = False) -> None:
-        super().__init__(model, adapter, enable_log)
-        self._twin = _TwinOf(self)
-        if self.adapter is not None:
-            self.load_policy()
-
-
-class _TwinOf:
-    """An enforcer seen through its asynchronous methods."""
+class _Steps(PolicyWriter):
+    """The coroutines of a synchronous enforcer: its memory and settings, its lock, and nothing to wait for."""
 
     def __init__(self, enforcer: Enforcer) -> None:
         self._enforcer = enforcer
 
     def __getattr__(self, name: str) -> Any:
-        method = inspect.getattr_static(_Twin, name, None)
-        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
-            return functools.partial(method, self)
         return getattr(self._enforcer, name)
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        with self._enforcer._lock:
+            yield
 
-for _name, _method in inspect.getmembers(AsyncEnforcer, inspect.iscoroutinefunction):
-    if not _name.startswith("_"):
-        setattr(Enforcer, _name, synchronous(_method))
+
+def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for."""
+    with without_threads():
+        try:
+            coroutine.send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("an Enforcer needs a synchronous adapter and watcher; AsyncEnforcer takes asynchronous ones")
+
+
+def synchronous(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+    """The same method without ``await``."""
+
+    @functools.wraps(method)
+    def call(self: Enforcer, *args: P.args, **kwargs: P.kwargs) -> T:
+        return run_now(method(_Steps(self), *args, **kwargs))
+
+    return call
+
+
+class Enforcer(PolicyReader):
+    """Casbin's synchronous ``Enforcer``; threads may share one.
+
+    Args:
+        model: as :class:`AsyncEnforcer` takes it.
+        adapter: as :class:`AsyncEnforcer` takes it, but synchronous (an ``Adapter`` on a ``Database`` is).  Its rules
+            are loaded at once, as in Casbin.
+        enable_log: apply ``logging_config``.
+        logging_config: a ``logging.config`` dictionary.
+
+    Raises:
+        ModelError: the model cannot be read or evaluated.
+        RuntimeError: the adapter is asynchronous.
+    """
+
+    def __init__(
+        self, model: Any = None, adapter: Any = None, enable_log: bool = False, logging_config: Any = None
+    ) -> None:
+        self._lock = threading.RLock()
+        super().__init__(model, adapter, enable_log, logging_config)
+
+    def init_with_model_and_adapter(self, m: Any, adapter: Any = None) -> None:
+        super().init_with_model_and_adapter(m, adapter)
+        if self.adapter is not None and not self.is_filtered():
+            self.load_policy()
+
+    def get_allowed_object_conditions(self, user: str, action: str, prefix: str) -> list[str] | None:
+        """What follows ``prefix`` in the objects a user may do ``action`` on; None for none, or one without it."""
+        objects = [rule[1] for rule in self.get_implicit_permissions_for_user(user) if rule[2] == action]
+        if not objects or not all(name.startswith(prefix) for name in objects):
+            return None
+        return [name.removeprefix(prefix) for name in objects]
+
+    load_policy = synchronous(PolicyWriter.load_policy)
+    load_filtered_policy = synchronous(PolicyWriter.load_filtered_policy)
+    load_increment_filtered_policy = synchronous(PolicyWriter.load_increment_filtered_policy)
+    save_policy = synchronous(PolicyWriter.save_policy)
+    replace_filtered_policies = synchronous(PolicyWriter.replace_filtered_policies)
+    add_policy = synchronous(PolicyWriter.add_policy)
+    add_policies = synchronous(PolicyWriter.add_policies)
+    add_named_policy = synchronous(PolicyWriter.add_named_policy)
+    add_named_policies = synchronous(PolicyWriter.add_named_policies)
+    update_policy = synchronous(PolicyWriter.update_policy)
+    update_policies = synchronous(PolicyWriter.update_policies)
+    update_named_policy = synchronous(PolicyWriter.update_named_policy)
+    update_named_policies = synchronous(PolicyWriter.update_named_policies)
+    update_filtered_policies = synchronous(PolicyWriter.update_filtered_policies)
+    update_filtered_named_policies = synchronous(PolicyWriter.update_filtered_named_policies)
+    remove_policy = synchronous(PolicyWriter.remove_policy)
+    remove_policies = synchronous(PolicyWriter.remove_policies)
+    remove_filtered_policy = synchronous(PolicyWriter.remove_filtered_policy)
+    remove_named_policy = synchronous(PolicyWriter.remove_named_policy)
+    remove_named_policies = synchronous(PolicyWriter.remove_named_policies)
+    remove_filtered_named_policy = synchronous(PolicyWriter.remove_filtered_named_policy)
+    add_grouping_policy = synchronous(PolicyWriter.add_grouping_policy)
+    add_grouping_policies = synchronous(PolicyWriter.add_grouping_policies)
+    add_named_grouping_policy = synchronous(PolicyWriter.add_named_grouping_policy)
+    add_named_grouping_policies = synchronous(PolicyWriter.add_named_grouping_policies)
+    remove_grouping_policy = synchronous(PolicyWriter.remove_grouping_policy)
+    remove_grouping_policies = synchronous(PolicyWriter.remove_grouping_policies)
+    remove_filtered_grouping_policy = synchronous(PolicyWriter.remove_filtered_grouping_policy)
+    remove_named_grouping_policy = synchronous(PolicyWriter.remove_named_grouping_policy)
+    remove_named_grouping_policies = synchronous(PolicyWriter.remove_named_grouping_policies)
+    remove_filtered_named_grouping_policy = synchronous(PolicyWriter.remove_filtered_named_grouping_policy)
+    get_roles_for_user = synchronous(PolicyWriter.get_roles_for_user)
+    get_users_for_role = synchronous(PolicyWriter.get_users_for_role)
+    has_role_for_user = synchronous(PolicyWriter.has_role_for_user)
+    add_role_for_user = synchronous(PolicyWriter.add_role_for_user)
+    delete_role_for_user = synchronous(PolicyWriter.delete_role_for_user)
+    delete_roles_for_user = synchronous(PolicyWriter.delete_roles_for_user)
+    delete_user = synchronous(PolicyWriter.delete_user)
+    delete_role = synchronous(PolicyWriter.delete_role)
+    delete_permission = synchronous(PolicyWriter.delete_permission)
+    add_permission_for_user = synchronous(PolicyWriter.add_permission_for_user)
+    delete_permission_for_user = synchronous(PolicyWriter.delete_permission_for_user)
+    delete_permissions_for_user = synchronous(PolicyWriter.delete_permissions_for_user)
+    get_permissions_for_user = synchronous(PolicyWriter.get_permissions_for_user)
+    has_permission_for_user = synchronous(PolicyWriter.has_permission_for_user)
+    get_implicit_roles_for_user = synchronous(PolicyWriter.get_implicit_roles_for_user)
+    get_implicit_permissions_for_user = synchronous(PolicyWriter.get_implicit_permissions_for_user)
+    get_named_implicit_permissions_for_user = synchronous(PolicyWriter.get_named_implicit_permissions_for_user)
+    get_implicit_users_for_permission = synchronous(PolicyWriter.get_implicit_users_for_permission)
+    get_roles_for_user_in_domain = synchronous(PolicyWriter.get_roles_for_user_in_domain)
+    get_users_for_role_in_domain = synchronous(PolicyWriter.get_users_for_role_in_domain)
+    add_role_for_user_in_domain = synchronous(PolicyWriter.add_role_for_user_in_domain)
+    delete_roles_for_user_in_domain = synchronous(PolicyWriter.delete_roles_for_user_in_domain)
+    get_permissions_for_user_in_domain = synchronous(PolicyWriter.get_permissions_for_user_in_domain)
+    get_named_permissions_for_user_in_domain = synchronous(PolicyWriter.get_named_permissions_for_user_in_domain)
+    get_all_roles_by_domain = synchronous(PolicyWriter.get_all_roles_by_domain)
+    get_implicit_users_for_resource = synchronous(PolicyWriter.get_implicit_users_for_resource)
+    get_implicit_users_for_resource_by_domain = synchronous(PolicyWriter.get_implicit_users_for_resource_by_domain)
+    get_field_index = synchronous(PolicyWriter.get_field_index)
+    set_field_index = synchronous(PolicyWriter.set_field_index)

@@ -1,0 +1,88 @@
+"""Casbin's policy files: one rule per line, ``ptype, v0, v1, ...``, lines with ``#`` in front left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+_FIELD = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"|([^,\r\n]*?))[ \t]*(,|\r?\n|\Z)')
+_COMMENT = re.compile(r"[ \t]*#[^\n]*(?:\n|\Z)")
+_PLAIN = re.compile(r'[^\s",#](?:[^",\r\n]*[^\s",])?')
+
+
+def read_rules(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Every rule with its line number, its policy type first.
+
+    Spaces around a field do not count. A field in double quotes is taken as it is: ``"a, b"``; two quotes inside stand
+    for one.
+    """
+    at = 0
+    while at < len(text):
+        comment = _COMMENT.match(text, at)
+        if comment:
+            at = comment.end()
+            continue
+        line = text.count("\n", 0, at) + 1
+        fields, separator = [], ","
+        while separator == ",":
+            field = _FIELD.match(text, at)
+            assert field is not None  # the second form of a field takes anything up to a separator
+            fields.append(field[2] if field[1] is None else field[1].replace('""', '"'))
+            separator, at = field[3], field.end()
+        if fields != [""]:
+            yield line, fields
+
+
+def write_rule(fields: Sequence[str]) -> str:
+    """One line, such that :func:`read_rules` gives back the same fields."""
+    return ", ".join(field if _PLAIN.fullmatch(field) else '"{}"'.format(field.replace('"', '""')) for field in fields)
+
+
+class FileAdapter:
+    """Rules in a Casbin policy file.
+
+    As in Casbin, the file changes only with ``save_policy``; single changes stay in memory until then.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    async def rows(self, filter_: Any = None) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """All rules as ``(line number, ptype, v0, ...)``."""
+        if filter_ is not None:
+            raise ValueError("filtered policies are not supported by this adapter")
+        with self.path.open(encoding="utf-8", newline="") as file:
+            yield [(line, *fields) for line, fields in read_rules(file.read())]
+
+    async def save_policy(self, model: Any) -> None:
+        """Write the rules of a model to the file."""
+        lines = [
+            write_rule([ptype, *rule]) + "\n"
+            for section in ("p", "g")
+            for ptype, assertion in (model.model.get(section) or {}).items()
+            for rule in assertion.policy
+        ]
+        with self.path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+
+    async def add_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> None:
+        """Nothing yet; see ``save_policy``."""
+
+    async def add_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> None:
+        """Nothing yet; see ``save_policy``."""
+
+    async def remove_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> None:
+        """Nothing yet; see ``save_policy``."""
+
+    async def remove_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> None:
+        """Nothing yet; see ``save_policy``."""
+
+    async def replace_policies(
+        self, sec: str, ptype: str, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]
+    ) -> None:
+        """Nothing yet; see ``save_policy``."""
