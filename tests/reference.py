@@ -6,6 +6,7 @@ A request ``(sub, obj, act, group)`` is decided over three sets of rules: ``p`` 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from functools import cache
 
@@ -63,3 +64,36 @@ def decide(request: Rule, p: Iterable[Rule], g: Iterable[Rule], g2: Iterable[Rul
         return False
     lowest = min(level for level, _ in relevant)
     return "deny" not in {effect for level, effect in relevant if level == lowest}
+
+
+def random_policy(
+    rng: random.Random, subjects: int = 4, roles: int = 6, pages: int = 3
+) -> tuple[set[Rule], set[Rule], set[Rule], list[Rule]]:
+    """Random ``p``, ``g`` and ``g2`` rules without cycles, small enough to meet often, and ten requests."""
+    users = [f"u:{i}" for i in range(subjects)]
+    role_names = [f"r:{i}" for i in range(roles)]
+    page_names = [f"pg{i}" for i in range(pages)]
+    g = {(rng.choice(users), rng.choice(role_names)) for _ in range(rng.randint(0, 10))}
+    for _ in range(rng.randint(0, 6)):  # acyclic by construction: lower numbers below higher ones
+        low, high = sorted(rng.sample(range(roles), 2))
+        g.add((role_names[low], role_names[high]))
+    g2 = set()
+    for _ in range(rng.randint(0, 6)):
+        low, high = sorted(rng.sample(range(pages), 2))
+        g2.add((page_names[low], page_names[high]))
+    p = {
+        (
+            rng.choice(users + role_names),
+            rng.choice(page_names),
+            rng.choice(["page", "page:list", "page:*", "page*", "*", "page:list:*"]),
+            rng.choice(["page", "page:list"]),
+            rng.choice(["allow", "allow", "deny"]),
+        )
+        for _ in range(rng.randint(0, 25))
+    }
+    requests = [
+        (rng.choice(users), rng.choice(page_names), rng.choice(["page", "page:list", "page:list:a"]),
+         rng.choice(["page", "page:list"]))
+        for _ in range(10)
+    ]  # fmt: skip
+    return p, g, g2, requests
