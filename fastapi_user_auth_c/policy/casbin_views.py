@@ -82,4 +82,4 @@ class RoleManagerView:
         return self._enforcer.members_of(self._ptype, name, *(part for part in domain if part))
 
     def has_link(self, name: str, role: str, *domain: str) -> bool:
-        return name == role or role in self._enforcer.reach(self._ptype, name, *domain[:1])
+        return name == role or role in self._enforcer.reach(self._ptype, name, next(iter(domain), None))
