@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 
 import pytest
@@ -316,6 +317,27 @@ def test_answers_kept_for_reuse_end_with_every_change():
     assert engine.enforce(*request) is False
     engine.enabled = False
     assert engine.enforce(*request) is True
+
+
+def test_answers_are_kept_within_bounds():
+    engine = built([(f"u:{i}", "o", "a", "g", "allow") for i in range(0, 150_000, 2)])
+    subjects = [f"u:{i}" for i in range(150_000)]
+    for _ in range(2):
+        for i, subject in enumerate(subjects):
+            assert engine.enforce(subject, "o", "a", "g") is (i % 2 == 0)
+    kept = sum(sys.getrefcount(subject) > 3 for subject in subjects)
+    assert 0 < kept <= 65536
+    engine.add("p", [("u:1", "o", "a", "g", "allow")])
+    assert engine.enforce("u:1", "o", "a", "g") is True
+    long = "x" * 5000
+    before = sys.getrefcount(long)
+    assert engine.enforce(long, "o", "a", "g") is engine.enforce(long, "o", "a", "g") is False
+    assert sys.getrefcount(long) == before
+    first = subjects[0]
+    assert engine.enforce(first, "o", "a", "g") is True
+    before = sys.getrefcount(first)
+    del engine
+    assert sys.getrefcount(first) == before - 1
 
 
 def test_equal_texts_in_other_objects_get_the_kept_answer():

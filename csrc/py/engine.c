@@ -11,9 +11,9 @@
 
 typedef struct engine_object {
     PyObject_HEAD
-    fua_engine *engine;         /* owned */
-    fua_py_decision *decisions; /* owned; NULL until the first decision is kept */
-    bool enabled;               /* Casbin's enable_enforce: while off, everything is allowed */
+    fua_engine *engine; /* owned */
+    fua_py_decisions decisions;
+    bool enabled; /* Casbin's enable_enforce: while off, everything is allowed */
 } engine_object;
 
 static engine_object *as_engine(PyObject *self) {
@@ -202,21 +202,10 @@ static int engine_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-static void forget_decisions(engine_object *self) {
-    fua_py_decision *decisions = self->decisions;
-    self->decisions = NULL;
-    for (size_t i = 0; decisions != NULL && i < FUA_DECISION_SLOTS; i++) {
-        for (size_t k = 0; k < FUA_DECISION_FIELDS; k++) {
-            Py_XDECREF(decisions[i].fields[k]);
-        }
-    }
-    PyMem_Free(decisions);
-}
-
 static void engine_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    forget_decisions(as_engine(self));
+    fua_py_decisions_free(&as_engine(self)->decisions);
     fua_engine_free(as_engine(self)->engine);
     type->tp_free(self);
     Py_DECREF(type);
@@ -329,27 +318,6 @@ static int decide(PyObject *self, PyObject *const *args, Py_ssize_t count, const
     return parsed < 0 || status != FUA_OK ? -1 : allowed;
 }
 
-static void keep_decision(engine_object *self, PyObject *const *args, size_t home, bool allowed) {
-    if (self->decisions == NULL) {
-        self->decisions = PyMem_Calloc(FUA_DECISION_SLOTS, sizeof *self->decisions);
-        if (self->decisions == NULL) {
-            return; /* only slower */
-        }
-    }
-    fua_py_decision *first = &self->decisions[home], *second = &self->decisions[home ^ 1];
-    fua_py_decision old = *second;
-    *second = *first;
-    for (size_t i = 0; i < FUA_DECISION_FIELDS; i++) {
-        Py_INCREF(args[i]);
-        first->fields[i] = args[i];
-    }
-    first->generation = self->engine->generation;
-    first->allowed = allowed;
-    for (size_t i = 0; i < FUA_DECISION_FIELDS; i++) {
-        Py_XDECREF(old.fields[i]);
-    }
-}
-
 static bool all_exact_str(PyObject *const *args) {
     return PyUnicode_CheckExact(args[0]) && PyUnicode_CheckExact(args[1]) && PyUnicode_CheckExact(args[2]) &&
            PyUnicode_CheckExact(args[3]);
@@ -366,31 +334,20 @@ static PyObject *engine_enforce(PyObject *op, PyObject *const *args, Py_ssize_t 
         Py_RETURN_TRUE;
     }
     bool keep = count == FUA_DECISION_FIELDS && all_exact_str(args);
-    size_t home = 0;
+    uint64_t hash = 0;
     if (keep) {
-        home = fua_py_decision_home(args);
-        if (self->decisions != NULL) {
-            uint64_t generation = self->engine->generation;
-            const fua_py_decision *entry = &self->decisions[home];
-            if (!fua_py_decision_is(entry, args, generation)) {
-                entry = &self->decisions[home ^ 1];
-                if (!fua_py_decision_is(entry, args, generation)) {
-                    entry = NULL;
-                }
-            }
-            if (entry != NULL) {
-                return PyBool_FromLong(entry->allowed);
-            }
+        hash = fua_py_decision_hash(args);
+        const fua_py_decision *entry =
+            fua_py_decisions_find(&self->decisions, args, hash, self->engine->generation);
+        if (entry != NULL) {
+            return PyBool_FromLong(entry->allowed);
         }
     }
     int allowed = decide(op, args, count, "enforce");
-    if (allowed < 0) {
-        return NULL;
+    if (allowed >= 0 && keep) {
+        fua_py_decisions_keep(&self->decisions, args, hash, self->engine->generation, allowed == 1);
     }
-    if (keep) {
-        keep_decision(self, args, home, allowed == 1);
-    }
-    return PyBool_FromLong(allowed);
+    return allowed < 0 ? NULL : PyBool_FromLong(allowed);
 }
 
 PyDoc_STRVAR(enforce_ex_doc,
