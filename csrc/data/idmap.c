@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "data/hash.h"
 
 void fua_idmap_init(fua_idmap *map, const fua_allocator *al) {
@@ -52,6 +53,12 @@ fua_status fua_idmap_reserve(fua_idmap *map, size_t extra) {
     fua_free(map->al, map->slots);
     *map = grown;
     return FUA_OK;
+}
+
+void fua_idmap_prefetch(const fua_idmap *map, uint32_t key) {
+    if (map->used > 0) {
+        FUA_PREFETCH(&map->slots[home_of(map, key)]);
+    }
 }
 
 uint32_t fua_idmap_get(const fua_idmap *map, uint32_t key, uint32_t missing) {

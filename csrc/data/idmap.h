@@ -26,6 +26,8 @@ void fua_idmap_free(fua_idmap *map);
 fua_status fua_idmap_reserve(fua_idmap *map, size_t extra);
 /* The value of a key, or `missing`. */
 uint32_t fua_idmap_get(const fua_idmap *map, uint32_t key, uint32_t missing);
+/* Says that fua_idmap_get will be asked for a key soon. */
+void fua_idmap_prefetch(const fua_idmap *map, uint32_t key);
 /* Sets a value; the key is never FUA_NO_ID. */
 fua_status fua_idmap_set(fua_idmap *map, uint32_t key, uint32_t value);
 void fua_idmap_remove(fua_idmap *map, uint32_t key);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/prefetch.h"
+
 void fua_intern_init(fua_intern *in, const fua_allocator *al, fua_hash_key key) {
     memset(in, 0, sizeof *in);
     in->al = al;
@@ -23,14 +25,16 @@ fua_text fua_intern_text(const fua_intern *in, uint32_t id) {
     return text;
 }
 
+static uint32_t hash_of(const fua_intern *in, fua_text text) {
+    return (uint32_t)fua_siphash13(&in->key, text.data, text.size);
+}
+
 /* The slot that holds the string, or the empty slot where it would go.  The table is never full. */
 static size_t find_slot(const fua_intern *in, fua_text text, uint32_t hash) {
     size_t mask = in->slot_count - 1;
     size_t slot = hash & mask;
-    while (in->slots[slot] != FUA_NO_ID) {
-        const fua_intern_entry *entry = &in->entries[in->slots[slot]];
-        if (entry->hash == hash && entry->size == text.size &&
-            (text.size == 0 || memcmp(entry->data, text.data, text.size) == 0)) {
+    while (in->slots[slot].id != FUA_NO_ID) {
+        if (in->slots[slot].hash == hash && fua_text_equal(fua_intern_text(in, in->slots[slot].id), text)) {
             break;
         }
         slot = (slot + 1) & mask;
@@ -39,11 +43,36 @@ static size_t find_slot(const fua_intern *in, fua_text text, uint32_t hash) {
 }
 
 uint32_t fua_intern_find(const fua_intern *in, fua_text text) {
-    if (in->used == 0 || text.size > UINT32_MAX) {
-        return FUA_NO_ID;
+    return in->used == 0 ? FUA_NO_ID : in->slots[find_slot(in, text, hash_of(in, text))].id;
+}
+
+void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids) {
+    uint32_t hashes[FUA_INTERN_BATCH], likely[FUA_INTERN_BATCH];
+    size_t mask = in->slot_count - 1;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = FUA_NO_ID;
     }
-    uint32_t hash = (uint32_t)fua_siphash13(&in->key, text.data, text.size);
-    return in->slots[find_slot(in, text, hash)];
+    if (in->used == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = hash_of(in, texts[i]);
+        FUA_PREFETCH(&in->slots[hashes[i] & mask]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        likely[i] = in->slots[hashes[i] & mask].id;
+        if (likely[i] != FUA_NO_ID) {
+            FUA_PREFETCH(&in->entries[likely[i]]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (likely[i] != FUA_NO_ID) {
+            FUA_PREFETCH(in->entries[likely[i]].data);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = in->slots[find_slot(in, texts[i], hashes[i])].id;
+    }
 }
 
 static fua_status grow_slots(fua_intern *in) {
@@ -51,20 +80,20 @@ static fua_status grow_slots(fua_intern *in) {
         return FUA_OK;
     }
     size_t next = in->slot_count < 16 ? 16 : in->slot_count * 2;
-    uint32_t *slots = fua_alloc(in->al, next, sizeof *slots);
+    fua_intern_slot *slots = fua_alloc(in->al, next, sizeof *slots);
     if (slots == NULL) {
         return FUA_ERR_NOMEM;
     }
     memset(slots, 0xff, next * sizeof *slots);
-    for (size_t i = 0; i < in->count; i++) {
-        if (in->entries[i].data == NULL) {
+    for (size_t i = 0; i < in->slot_count; i++) {
+        if (in->slots[i].id == FUA_NO_ID) {
             continue;
         }
-        size_t slot = in->entries[i].hash & (next - 1);
-        while (slots[slot] != FUA_NO_ID) {
+        size_t slot = in->slots[i].hash & (next - 1);
+        while (slots[slot].id != FUA_NO_ID) {
             slot = (slot + 1) & (next - 1);
         }
-        slots[slot] = (uint32_t)i;
+        slots[slot] = in->slots[i];
     }
     fua_free(in->al, in->slots);
     in->slots = slots;
@@ -80,15 +109,15 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
     if (status != FUA_OK) {
         return status;
     }
-    uint32_t hash = (uint32_t)fua_siphash13(&in->key, text.data, text.size);
+    uint32_t hash = hash_of(in, text);
     size_t slot = find_slot(in, text, hash);
-    if (in->slots[slot] != FUA_NO_ID) {
-        fua_intern_entry *entry = &in->entries[in->slots[slot]];
+    if (in->slots[slot].id != FUA_NO_ID) {
+        fua_intern_entry *entry = &in->entries[in->slots[slot].id];
         if (entry->refs == UINT32_MAX) {
             return FUA_ERR_OVERFLOW;
         }
         entry->refs++;
-        *id = in->slots[slot];
+        *id = in->slots[slot].id;
         return FUA_OK;
     }
     if (in->free_head == FUA_NO_ID) {
@@ -116,8 +145,8 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
     } else {
         fresh = (uint32_t)in->count++;
     }
-    in->entries[fresh] = (fua_intern_entry){copy, (uint32_t)text.size, 1, hash};
-    in->slots[slot] = fresh;
+    in->entries[fresh] = (fua_intern_entry){copy, (uint32_t)text.size, 1};
+    in->slots[slot] = (fua_intern_slot){fresh, hash};
     in->used++;
     *id = fresh;
     return FUA_OK;
@@ -133,16 +162,16 @@ void fua_intern_release(fua_intern *in, uint32_t id) {
         return;
     }
     size_t mask = in->slot_count - 1;
-    size_t hole = find_slot(in, fua_intern_text(in, id), entry->hash);
+    size_t hole = find_slot(in, fua_intern_text(in, id), hash_of(in, fua_intern_text(in, id)));
     /* Backward-shift deletion keeps every probe sequence unbroken without tombstones. */
-    for (size_t next = (hole + 1) & mask; in->slots[next] != FUA_NO_ID; next = (next + 1) & mask) {
-        size_t home = in->entries[in->slots[next]].hash & mask;
+    for (size_t next = (hole + 1) & mask; in->slots[next].id != FUA_NO_ID; next = (next + 1) & mask) {
+        size_t home = in->slots[next].hash & mask;
         if (((next - home) & mask) >= ((next - hole) & mask)) {
             in->slots[hole] = in->slots[next];
             hole = next;
         }
     }
-    in->slots[hole] = FUA_NO_ID;
+    in->slots[hole].id = FUA_NO_ID;
     fua_free(in->al, entry->data);
     entry->data = NULL;
     entry->refs = in->free_head;

@@ -10,13 +10,18 @@
 #include "data/hash.h"
 
 #define FUA_NO_ID UINT32_MAX
+#define FUA_INTERN_BATCH 8
 
 typedef struct fua_intern_entry {
     char *data;    /* owned; NULL while the id is free */
     uint32_t size; /* bytes */
     uint32_t refs; /* references; the next free id while the id is free */
-    uint32_t hash; /* low bits of the string's hash */
 } fua_intern_entry;
+
+typedef struct fua_intern_slot {
+    uint32_t id;   /* FUA_NO_ID where empty */
+    uint32_t hash; /* low bits of the string's hash: other strings are told apart without a look at them */
+} fua_intern_slot;
 
 typedef struct fua_intern {
     const fua_allocator *al; /* borrowed */
@@ -24,7 +29,7 @@ typedef struct fua_intern {
     fua_intern_entry *entries; /* owned, indexed by id */
     size_t count, cap;
     uint32_t free_head; /* first free id, or FUA_NO_ID */
-    uint32_t *slots;    /* owned hash table of ids, power of two */
+    fua_intern_slot *slots; /* owned hash table of ids, power of two */
     size_t slot_count;
     size_t used; /* live strings */
 } fua_intern;
@@ -34,6 +39,8 @@ void fua_intern_free(fua_intern *in);
 
 /* The id of a string, or FUA_NO_ID when nobody holds it.  Takes no reference. */
 uint32_t fua_intern_find(const fua_intern *in, fua_text text);
+/* The ids of `count` strings at once, at most FUA_INTERN_BATCH: their waits for memory overlap. */
+void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids);
 /* The id of a string, made if new, with one more reference.  Text is copied. */
 fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id);
 /* One more reference to a live id. */

@@ -120,6 +120,7 @@ static fua_status reach(fua_engine *engine, size_t type, uint32_t start, uint32_
             }
             if (!already_reached(engine, *count, fields[to])) {
                 status = mark_reached(engine, count, fields[to]);
+                fua_idmap_prefetch(&links->heads[from], fields[to]);
             }
         }
     }
@@ -581,6 +582,9 @@ static fua_status subjects_by_level(fua_engine *engine, uint32_t subject, size_t
         return status;
     }
     for (size_t i = 0; i < *count; i++) {
+        fua_idmap_prefetch(&engine->levels.index, engine->reached[i].id);
+    }
+    for (size_t i = 0; i < *count; i++) {
         engine->reached[i].level = fua_levels_of(&engine->levels, engine->reached[i].id);
     }
     if (*count > SMALL_REACH) {
@@ -606,6 +610,11 @@ typedef struct verdict {
 /* The lowest level with a relevant rule decides; there, deny beats allow. */
 static verdict judge(const fua_engine *engine, size_t count, uint32_t obj, uint32_t group) {
     verdict result = {false, false, 0};
+    for (size_t i = 0; i < count && i < SMALL_REACH; i++) {
+        for (size_t k = 0; k < engine->keys.count; k++) {
+            fua_grants_prefetch(&engine->grants, engine->reached[i].id, obj, engine->keys.ids[k], group);
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         const fua_reached *subject = &engine->reached[i];
         if (result.decided && subject->level != result.level) {
@@ -666,13 +675,12 @@ static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bo
         *allowed = true;
         return FUA_OK;
     }
-    uint32_t sub = fua_intern_find(&engine->strings, request[FUA_P_SUB]);
-    uint32_t obj = fua_intern_find(&engine->strings, request[FUA_P_OBJ]);
-    uint32_t group = fua_intern_find(&engine->strings, request[FUA_P_GROUP]);
+    uint32_t ids[FUA_R_WIDTH];
+    fua_intern_find_all(&engine->strings, request, FUA_R_WIDTH, ids);
+    uint32_t sub = ids[FUA_P_SUB], obj = ids[FUA_P_OBJ], act = ids[FUA_P_ACT], group = ids[FUA_P_GROUP];
     if (sub == FUA_NO_ID || obj == FUA_NO_ID || group == FUA_NO_ID) {
         return FUA_OK; /* no rule names it */
     }
-    uint32_t act = fua_intern_find(&engine->strings, request[FUA_P_ACT]);
     fua_status status = FUA_OK;
     engine->keys.count = 0;
     if (act != FUA_NO_ID) {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "data/hash.h"
 #include "data/intern.h"
 
@@ -45,6 +46,12 @@ const fua_grant *fua_grants_find(const fua_grants *grants, uint32_t sub, uint32_
     }
     const fua_grant *grant = &grants->slots[find_slot(grants, sub, obj, act, group)];
     return grant->sub == FUA_NO_ID ? NULL : grant;
+}
+
+void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
+    if (grants->used > 0) {
+        FUA_PREFETCH(&grants->slots[home_of(grants, sub, obj, act, group)]);
+    }
 }
 
 static fua_status grow(fua_grants *grants) {

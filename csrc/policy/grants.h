@@ -31,6 +31,8 @@ void fua_grants_free(fua_grants *grants);
 void fua_grants_clear(fua_grants *grants);
 /* What is known about a key; NULL for nothing.  Borrowed until the next change. */
 const fua_grant *fua_grants_find(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group);
+/* Says that fua_grants_find will be asked for a key soon. */
+void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group);
 /* Counts one more rule. */
 fua_status fua_grants_add(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
                           fua_grant_kind kind);

@@ -115,6 +115,10 @@ static void test_intern_equals_an_array(void) {
         (void)snprintf(name, sizeof name, "%u", number);
         fua_text text = fua_text_of(name);
         CHECK(fua_intern_find(&in, text) == (refs[number] > 0 ? ids[number] : FUA_NO_ID));
+        fua_text several[3] = {text, fua_text_of("never stored"), text};
+        uint32_t found[3];
+        fua_intern_find_all(&in, several, 3, found);
+        CHECK(found[0] == fua_intern_find(&in, text) && found[1] == FUA_NO_ID && found[2] == found[0]);
         if (refs[number] == 0 || test_random(&random) % 2 == 0) {
             if (test_random(&random) % 16 == 0) {
                 heap.fail_at = heap.calls + 1; /* may or may not need memory */
