@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Field, Session, SQLModel
+from starlette.requests import Request
 from starlette.templating import Jinja2Templates
 from starlette.testclient import TestClient
 
@@ -395,6 +396,8 @@ def test_D1_crud_of_a_plain_sqlalchemy_class(client: TestClient) -> None:
     item = f"{url}/item/{made['id']}"
     assert data(client.put(item, json={"note": "x", "data": {"a": 1}})) == 1
     assert data(client.get(item))["data"] == {"a": 1}
+    assert data(client.put(item, json={"data": {"b": {"c": 2}}})) == 1
+    assert data(client.get(item))["data"] == {"b": {"c": 2}}
     assert data(client.put(item, json={"note": None})) == 1
     for given in ({"name": "[=]abcde"}, {"count": "[=]3"}, {"made": "[>]2020-01-01 00:00:00"}):
         assert len(data(client.post(f"{url}/list", json=given))["items"]) == 1
@@ -438,11 +441,11 @@ def test_templates_are_given_the_request(tmp_path: Path, monkeypatch: pytest.Mon
         templates = Jinja2Templates(directory=str(tmp_path))
         template_name = "hello.html"
 
-        async def get_page(self, request: Any) -> dict[str, Any]:
+        async def get_page(self, request: Request) -> dict[str, Any]:
             return {"name": "amis"}
 
     site.mount_app(app)
-    found = TestClient(app).get("/admin/hello.html").text
+    found = TestClient(app).get("/admin/page/hello.html").text
     assert found.startswith("hello amis /") and found.endswith("/hello.html")
 
 
@@ -467,11 +470,11 @@ def test_forms_with_initial_data_keep_their_schema(tmp_path: Path, monkeypatch: 
 
     site.mount_app(app)
     client = TestClient(app)
-    body = data(client.post("/admin/LoginForm", json={}))["body"]["body"]
+    body = data(client.post("/admin/form/LoginForm", json={}))["body"]["body"]
     assert body[0]["label"] == "Who" and body[0]["required"] and body[1]["type"] == "input-array"
-    assert data(client.get("/admin/LoginForm/api")) is None
-    assert data(client.post("/admin/LoginForm/api", json={"name": "n"})) == {"name": "n", "tags": []}
-    assert client.post("/admin/LoginForm/api", json={}).json()["status"] == 422
+    assert data(client.get("/admin/form/LoginForm/api")) is None
+    assert data(client.post("/admin/form/LoginForm/api", json={"name": "n"})) == {"name": "n", "tags": []}
+    assert client.post("/admin/form/LoginForm/api", json={}).json()["status"] == 422
 
 
 # -- date and time ----------------------------------------------------------------------------------------------------

@@ -126,3 +126,20 @@ def make_aware(obj: Any) -> None:
             aware = local_aware(value)
             if aware is not value:
                 setattr(obj, attribute.key, aware)
+
+
+def set_dicts(obj: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Sets the columns that are given a dict, which therefore are no related objects; returns the other values."""
+    mapper = inspect(type(obj), raiseerr=False)
+    if mapper is None or not any(isinstance(value, dict) for value in values.values()):
+        return values
+    by_alias = require("fastapi_amis_admin.crud.parser", "get_modelfield_by_alias")
+    rest: dict[str, Any] = {}
+    for alias, value in values.items():
+        field = by_alias(type(obj), alias) if isinstance(value, dict) else None
+        name = field.name if field else alias
+        if isinstance(value, dict) and name in mapper.column_attrs:
+            setattr(obj, name, value)
+        else:
+            rest[alias] = value
+    return rest

@@ -29,6 +29,7 @@ NEEDED = {
     ),
     PARSER: (
         "create_response_field get_python_type_parse insfield_to_modelfield _get_label_modelfield PropertyField "
+        "get_modelfield_by_alias "
         "ModelFieldProxy.cloned_field TableModelParser.filter_modelfield"
     ),
     CRUD: (
@@ -121,10 +122,12 @@ def filters() -> None:
     require(CRUD, "SqlalchemyCrud")._create_schema_filter = columns.create_schema_filter
 
 
-def naive_datetimes() -> None:
-    """Columns that refuse naive values (sqlmodel >= 0.0.45) get aware ones, whoever set the attribute."""
-    if columns.UTCDateTime is None:
-        return
+def written_values() -> None:
+    """Columns that refuse naive values (sqlmodel >= 0.0.45) get aware ones, whoever set the attribute.
+
+    And a dict for a JSON column that was null is stored: FAA took it for changes to a related object and dropped it
+    without a word (every release).
+    """
     crud = require(CRUD, "SqlalchemyCrud")
 
     def create(old: Any) -> Any:
@@ -137,7 +140,7 @@ def naive_datetimes() -> None:
 
     def update(old: Any) -> Any:
         def update_item(self: Any, obj: Any, values: dict[str, Any]) -> None:
-            old(self, obj, values)
+            old(self, obj, columns.set_dicts(obj, values))
             columns.make_aware(obj)
 
         return update_item
@@ -151,9 +154,10 @@ def naive_datetimes() -> None:
 
         return delete_items
 
-    wrap(crud, "create_item", create)
     wrap(crud, "update_item", update)
-    wrap(crud, "_delete_items", delete)
+    if columns.UTCDateTime is not None:
+        wrap(crud, "create_item", create)
+        wrap(crud, "_delete_items", delete)
 
 
 def recent_time() -> None:
@@ -207,7 +211,7 @@ PATCHES = (
     models,
     column_types,
     filters,
-    naive_datetimes,
+    written_values,
     recent_time,
     templates,
     original,
