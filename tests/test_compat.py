@@ -344,7 +344,14 @@ def test_attributes_set_afterwards_survive_copying() -> None:
 
 def test_D1_crud_of_a_sqlmodel_table(client: TestClient) -> None:
     url = "/admin/ArticleAdmin"
-    values = {"title": "abcdefgh", "body": "b", "rank": 5, "ready": True, "colour": "blue", "made": "2024-05-06 07:08:09"}
+    values = {
+        "title": "abcdefgh",
+        "body": "b",
+        "rank": 5,
+        "ready": True,
+        "colour": "blue",
+        "made": "2024-05-06 07:08:09",
+    }
     made = data(client.post(f"{url}/item", json=values))
     assert made["title"] == "abcdefgh" and made["colour"] == "blue" and made["note"] is None
     assert data(client.post(f"{url}/item", json={"title": "zzz"}))["rank"] == 0
@@ -679,7 +686,9 @@ def test_D6_a_site_served_by_itself_runs_its_hooks(started: Started) -> None:
         assert started.log == ["hook", "sync", "down"]
 
 
-def test_D6_a_site_made_with_an_application_of_its_own_lifespan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_D6_a_site_made_with_an_application_of_its_own_lifespan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     seen: list[str] = []
 

@@ -1,4 +1,7 @@
-"""Applies the patches when fastapi-amis-admin is first imported, so that importing this package stays cheap."""
+"""Applies the patches when fastapi-amis-admin is first imported, so that importing this package stays cheap.
+
+The translations are given to it at the same time: texts are translated while classes are defined.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,14 @@ from types import ModuleType
 from typing import Any
 
 FAA = "fastapi_amis_admin"
+
+
+def prepare() -> None:
+    from ..locale import load
+    from . import apply
+
+    apply()
+    load()
 
 
 class _Loader(Loader):
@@ -26,9 +37,7 @@ class _Loader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
-        from . import apply
-
-        apply()
+        prepare()
 
 
 class _Finder(MetaPathFinder):
@@ -46,8 +55,6 @@ class _Finder(MetaPathFinder):
 def install_hook() -> None:
     """Patch FAA as soon as it is imported; at once when it already is. Safe to call again."""
     if FAA in sys.modules:
-        from . import apply
-
-        apply()
+        prepare()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

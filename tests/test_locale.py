@@ -1,0 +1,63 @@
+"""The Chinese texts: complete, compiled, and shown."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fastapi_user_auth_c
+from fastapi_user_auth_c.locale import translations
+from fastapi_user_auth_c.locale.compile import build, parse
+
+PACKAGE = Path(fastapi_user_auth_c.__file__).parent
+CATALOGS = sorted((PACKAGE / "locale").glob("*/LC_MESSAGES/messages.po"))
+# texts that reach _() in a variable
+INDIRECT = {"default", "allow", "deny"}
+
+
+def texts() -> Iterator[str]:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_"):
+                continue
+            if isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value
+
+
+@pytest.mark.parametrize("po", CATALOGS, ids=lambda po: po.parts[-3])
+def test_catalogue_is_complete_and_compiled(po: Path) -> None:
+    catalog = parse(po.read_text(encoding="utf-8"))
+    assert {*texts(), *INDIRECT} - set(catalog) == set()
+    assert po.with_suffix(".mo").read_bytes() == build(catalog), "run python -m fastapi_user_auth_c.locale.compile"
+    read = translations()[po.parts[-3]]
+    assert all(read.gettext(msgid) == msgstr for msgid, msgstr in catalog.items() if msgid)
+    assert read.charset() == "UTF-8"
+
+
+def test_parse() -> None:
+    text = 'msgid ""\nmsgstr "h"\n\n# c\n#: a.py:1\nmsgid "a"\n" b"\nmsgstr "\\"x\\"\\n"\n\n'
+    text += '#, fuzzy\nmsgid "c"\nmsgstr "y"\n'
+    assert parse(text) == {"": "h", "a b": '"x"\n'}
+    for wrong in ("msgid a\n", "msgctxt 'x'\n", 'msgid "a"\nmsgstr "b"\n\nmsgid "a"\nmsgstr "c"\n'):
+        with pytest.raises((ValueError, SyntaxError)):
+            parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("language", "label"), [("zh_CN.UTF-8", "密码"), ("zh_TW", "密码"), ("en_US.UTF-8", "Password"), ("C", "Password")]
+)
+def test_texts_follow_the_environment(language: str, label: str) -> None:
+    code = (
+        "import fastapi_user_auth_c\nfrom fastapi_user_auth_c.auth.models import User\n"
+        "print(User.model_fields['password'].title)"
+    )
+    env = {**os.environ, "LANGUAGE": language, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == label
