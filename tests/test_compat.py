@@ -31,12 +31,12 @@ from fastapi_user_auth_c.compat import columns, fields, patches, versions
 
 compat.apply()
 
-from fastapi_amis_admin.admin import AdminSite, FormAdmin, ModelAdmin, Settings, TemplateAdmin  # noqa: E402
-from fastapi_amis_admin.admin.extensions.admin import SoftDeleteModelAdmin  # noqa: E402
-from fastapi_amis_admin.admin.extensions.schemas import RecentTimeSelectPerm  # noqa: E402
-from fastapi_amis_admin.crud.parser import LabelField, PropertyField, get_python_type_parse  # noqa: E402
-from fastapi_amis_admin.models import Field as AmisField  # noqa: E402
-from fastapi_amis_admin.utils.pydantic import ModelField, create_model_by_model, model_fields  # noqa: E402
+from fastapi_amis_admin.admin import AdminSite, FormAdmin, ModelAdmin, Settings, TemplateAdmin
+from fastapi_amis_admin.admin.extensions.admin import SoftDeleteModelAdmin
+from fastapi_amis_admin.admin.extensions.schemas import RecentTimeSelectPerm
+from fastapi_amis_admin.crud.parser import LabelField, PropertyField, get_python_type_parse
+from fastapi_amis_admin.models import Field as AmisField
+from fastapi_amis_admin.utils.pydantic import ModelField, create_model_by_model, model_fields
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 ROOT = Path(compat.__file__).parents[2]
@@ -52,13 +52,13 @@ class Colour(str, enum.Enum):
 
 class Article(SQLModel, table=True):
     __tablename__ = "compat_article"
-    id: Optional[int] = AmisField(None, primary_key=True)  # noqa: UP045
+    id: Optional[int] = AmisField(None, primary_key=True)
     title: str = AmisField(max_length=8, title="Title", amis_form_item="input-text")
     body: str = ""
     rank: int = Field(0, ge=0)
     ready: bool = False
     colour: Colour = Colour.red
-    note: Optional[str] = None  # noqa: UP045
+    note: Optional[str] = None
     made: datetime.datetime = Field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
 
 
@@ -66,12 +66,12 @@ class Thing(SQLModel, table=True):
     __tablename__ = "compat_thing"
     id: uuid.UUID = Field(default_factory=uuid.uuid4, primary_key=True)
     name: str
-    delete_time: Optional[datetime.datetime] = None  # noqa: UP045
+    delete_time: Optional[datetime.datetime] = None
 
 
 class Account(SQLModel, table=True):
     __tablename__ = "compat_account"
-    id: Optional[int] = Field(None, primary_key=True)  # noqa: UP045
+    id: Optional[int] = Field(None, primary_key=True)
     name: str = ""
     password: str = Field()
 
@@ -85,8 +85,8 @@ class Plain(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(5), comment="Name")
     count: Mapped[int] = mapped_column(Integer, default=3)
-    note: Mapped[Optional[str]] = mapped_column(String(20))  # noqa: UP045
-    data: Mapped[Optional[dict[str, Any]]] = mapped_column(JSON)  # noqa: UP045
+    note: Mapped[Optional[str]] = mapped_column(String(20))
+    data: Mapped[Optional[dict[str, Any]]] = mapped_column(JSON)
     made: Mapped[datetime.datetime] = mapped_column(DateTime, default=datetime.datetime.now)
 
 
@@ -267,7 +267,7 @@ def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_site_does_not_import_the_original(original: Any) -> None:
-    import fastapi_user_auth  # type: ignore[import-not-found]  # noqa: F401  (its root holds no tables)
+    import fastapi_user_auth  # type: ignore[import-not-found]
 
     make_site(create_engine("sqlite://"))
     assert "fastapi_user_auth.auth" not in sys.modules
@@ -334,7 +334,7 @@ def test_modelfield_answers_what_faa_asks() -> None:
 
 def test_attributes_set_afterwards_survive_copying() -> None:
     info = Field()
-    info.annotation, info.default, info.title = Optional[str], "x", "T"  # noqa: UP045
+    info.annotation, info.default, info.title = Optional[str], "x", "T"
     model = fields.create_model_by_fields("Late", [ModelField(info, "late")])
     assert model().model_dump() == {"late": "x"} and model.model_fields["late"].title == "T"
 

@@ -73,7 +73,7 @@ def insfield_to_modelfield(insfield: Any) -> ModelField | None:
     kwargs: dict[str, Any] = {}
     if column.nullable:
         kwargs["default"] = None
-        found = Optional[found]  # noqa: UP045  (a value, not an annotation)
+        found = Optional[found]
     if column.default is not None and column.default.is_scalar:
         kwargs["default"] = column.default.arg
     elif column.default is not None and column.default.is_callable:
@@ -95,7 +95,7 @@ def get_label_modelfield(label: Any) -> ModelField:
     if field is None:
         found = python_type(label.expression.type)
         info: FieldInfo = Field()
-        info.annotation = Union[float, int, str, None] if found is object else found  # noqa: UP007
+        info.annotation = Union[float, int, str, None] if found is object else found
         field = label.__ModelField__ = ModelField(info, label.key)
     return field
 

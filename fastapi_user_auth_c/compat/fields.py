@@ -107,7 +107,7 @@ def cloned_field(proxy: Any) -> ModelField:
 def model_fields(model: type[Any]) -> dict[str, ModelField]:
     """Fields of a pydantic model, or of the model that FAA keeps for a plain SQLAlchemy class."""
     if not issubclass(model, BaseModel):
-        model = getattr(model, "__pydantic_model__")  # noqa: B009  (no such attribute on type)
+        model = getattr(model, "__pydantic_model__")
     return {name: ModelField(info, name) for name, info in model.model_fields.items()}
 
 
@@ -124,7 +124,7 @@ def create_model_by_fields(
     definitions: dict[str, Any] = {}
     for field in fields:
         info = field.field_info
-        type_ = Optional[info.annotation] if set_none else info.annotation  # noqa: UP045  (any form, not just types)
+        type_ = Optional[info.annotation] if set_none else info.annotation
         if info.metadata:
             parts = (type_, *info.metadata)
             type_ = Annotated[parts]
