@@ -31,12 +31,12 @@ from fastapi_user_auth_c.compat import columns, fields, patches, versions
 
 compat.apply()
 
-from fastapi_amis_admin.admin import AdminSite, FormAdmin, ModelAdmin, Settings, TemplateAdmin
-from fastapi_amis_admin.admin.extensions.admin import SoftDeleteModelAdmin
-from fastapi_amis_admin.admin.extensions.schemas import RecentTimeSelectPerm
-from fastapi_amis_admin.crud.parser import LabelField, PropertyField, get_python_type_parse
-from fastapi_amis_admin.models import Field as AmisField
-from fastapi_amis_admin.utils.pydantic import ModelField, create_model_by_model, model_fields
+from fastapi_amis_admin.admin import AdminSite, FormAdmin, ModelAdmin, Settings, TemplateAdmin  # noqa: E402
+from fastapi_amis_admin.admin.extensions.admin import SoftDeleteModelAdmin  # noqa: E402
+from fastapi_amis_admin.admin.extensions.schemas import RecentTimeSelectPerm  # noqa: E402
+from fastapi_amis_admin.crud.parser import LabelField, PropertyField, get_python_type_parse  # noqa: E402
+from fastapi_amis_admin.models import Field as AmisField  # noqa: E402
+from fastapi_amis_admin.utils.pydantic import ModelField, create_model_by_model, model_fields  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 ROOT = Path(compat.__file__).parents[2]
@@ -267,7 +267,7 @@ def original(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_site_does_not_import_the_original(original: Any) -> None:
-    import fastapi_user_auth  # type: ignore[import-not-found]
+    import fastapi_user_auth  # type: ignore[import-not-found]  # noqa: F401
 
     make_site(create_engine("sqlite://"))
     assert "fastapi_user_auth.auth" not in sys.modules

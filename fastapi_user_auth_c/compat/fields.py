@@ -107,7 +107,7 @@ def cloned_field(proxy: Any) -> ModelField:
 def model_fields(model: type[Any]) -> dict[str, ModelField]:
     """Fields of a pydantic model, or of the model that FAA keeps for a plain SQLAlchemy class."""
     if not issubclass(model, BaseModel):
-        model = getattr(model, "__pydantic_model__")
+        model = getattr(model, "__pydantic_model__")  # noqa: B009  (no such attribute on type)
     return {name: ModelField(info, name) for name, info in model.model_fields.items()}
 
 
