@@ -541,6 +541,19 @@ def test_a_model_of_casbin_brings_its_rules():
     assert enforcer.enforce("bo", "data", "read") is True
 
 
+@pytest.mark.parametrize("text", [None, PLAIN_MODEL])
+def test_a_model_handed_out_can_be_handed_back(text):
+    enforcer = Enforcer(text)
+    enforcer.add_policy(*ALLOW[: enforcer.types()["p"]])
+    before = enforcer.get_policy()
+    model = enforcer.get_model()
+    assert model.get_policy("p", "p") == before
+    assert next(list(section) for section in model.values()) == ["p"]
+    enforcer.set_model(model)
+    assert enforcer.get_policy() == before
+    assert Enforcer(model).get_policy() == before
+
+
 def test_the_adapter_serves_an_enforcer_of_casbin(tmp_path):
     store = Store(tmp_path / "rules.db", asynchronous=False)
 
@@ -807,6 +820,29 @@ def test_P6_an_adapter_that_answers_false_changes_nothing():
     enforcer.set_adapter(object())
     with pytest.raises(NotImplementedError, match="object has no add_policy"):
         enforcer.add_policy(DENY)
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+@pytest.mark.parametrize("after", range(6))
+def test_P6_a_cancelled_change_is_made_or_not_made(tmp_path, name, after):
+    store = Store(tmp_path / "rules.db", asynchronous=True)
+
+    async def run():
+        enforcer = AsyncEnforcer(adapter=store.adapter())
+        await enforcer.add_policy(ALLOW)
+        change = asyncio.create_task(getattr(enforcer, name)(*CHANGES[name]))
+        for _ in range(after):
+            await asyncio.sleep(0.0005)
+        for _ in range(3):
+            change.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([change])
+        assert_in_step(enforcer, store)
+        assert await enforcer.add_policy("u:zoe", *ALLOW[1:]) is True, "nothing stays locked"
+        assert_in_step(enforcer, store)
+        await store.db.engine.dispose()
+
+    asyncio.run(run())
 
 
 def test_P7_replacing_roles_is_one_step(store, enforcer):

@@ -21,12 +21,14 @@ class Assertion:
 class ModelView:
     """``model["p"]["p"].policy`` and ``model.model["g"]["g"].rm``: a snapshot, or an empty one for adapters to fill."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str | None = None) -> None:
+        self.text = text
+        """The model text; None for the built-in model."""
         self.model: dict[str, dict[str, Assertion]] = {}
 
     @classmethod
     def empty(cls, enforcer: PolicyReader) -> ModelView:
-        view = cls()
+        view = cls(enforcer._model_text)
         for ptype in enforcer.types():
             manager = None if ptype == "p" else RoleManagerView(enforcer, ptype)
             view.model.setdefault(ptype[:1], {})[ptype] = Assertion(ptype, manager)
@@ -48,6 +50,12 @@ class ModelView:
 
     def items(self) -> Any:
         return self.model.items()
+
+    def values(self) -> Any:
+        return self.model.values()
+
+    def get_policy(self, sec: str, ptype: str) -> list[list[str]]:
+        return self.model[sec][ptype].policy
 
     def pairs(self) -> Iterator[tuple[str, list[str]]]:
         """Every rule as ``(ptype, rule)``."""

@@ -16,7 +16,7 @@ import inspect
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .._core import PolicyEngine
@@ -40,6 +40,17 @@ async def resolved(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def uninterrupted(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A change that is finished even when its caller is cancelled: what is stored is in memory too."""
+
+    @functools.wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        writer: Any = args[0]
+        return await writer._finish(method(*args, **kwargs))  # type: ignore[no-any-return]
+
+    return call
+
+
 class PolicyWriter(_OverReader):
     """Everything of Casbin's API that loads, stores or changes rules, and its RBAC look-ups, as coroutines.
 
@@ -49,6 +60,10 @@ class PolicyWriter(_OverReader):
     def _writing(self) -> AbstractAsyncContextManager[None]:
         """One change at a time: what was checked still holds when memory changes."""
         raise NotImplementedError
+
+    async def _finish(self, change: Coroutine[Any, Any, T]) -> T:
+        """Run a change to its end."""
+        return await change
 
     async def _pause(self) -> None:
         """Let others run between two chunks of a load."""
@@ -116,6 +131,7 @@ class PolicyWriter(_OverReader):
             raise ValueError("filtered policies are not supported by this adapter")
         yield [(None, ptype, *rule) for ptype, rule in view.pairs()]
 
+    @uninterrupted
     async def save_policy(self) -> None:
         """Make the storage hold just the rules in memory.
 
@@ -139,6 +155,7 @@ class PolicyWriter(_OverReader):
         fresh = distinct(rules)
         return await self._add(ptype, fresh, "add_policies", "update_for_add_policies", fresh)
 
+    @uninterrupted
     async def _add(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
         async with self._writing():
             self.check(ptype, rules)
@@ -158,6 +175,7 @@ class PolicyWriter(_OverReader):
         gone = distinct(rules)
         return await self._remove(ptype, gone, "remove_policies", "update_for_remove_policies", gone)
 
+    @uninterrupted
     async def _remove(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
         async with self._writing():
             if not rules or not all(self._has(ptype, rule) for rule in rules):
@@ -176,6 +194,7 @@ class PolicyWriter(_OverReader):
     ) -> list[Rule]:
         return await self._remove_filtered(ptype, field_index, field_values) if field_values else []
 
+    @uninterrupted
     async def _remove_filtered(self, ptype: str, field_index: int, field_values: tuple[str, ...]) -> list[Rule]:
         async with self._writing():
             gone = self.rules(ptype, field_index, field_values) if ptype in self.types() else []
@@ -201,11 +220,13 @@ class PolicyWriter(_OverReader):
         await self._notify("update_for_update_policies", sec, ptype, old, new)
         return True
 
+    @uninterrupted
     async def _update(self, ptype: str, old: list[Rule], new: list[Rule]) -> bool:
         async with self._writing():
             present = all(self._has(ptype, rule) for rule in old)
             return bool(old) and present and await self._exchange_rules(ptype, old, new)
 
+    @uninterrupted
     async def _update_filtered_policies(
         self, sec: str, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
     ) -> list[Rule]:
@@ -235,6 +256,7 @@ class PolicyWriter(_OverReader):
         self.add(ptype, new)
         return True
 
+    @uninterrupted
     async def replace_filtered_policies(
         self, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
     ) -> bool:
@@ -518,6 +540,18 @@ class AsyncEnforcer(PolicyWriter, PolicyReader):
             self._lock = (loop, asyncio.Lock())
         async with self._lock[1]:
             yield
+
+    async def _finish(self, change: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(change)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():  # some cancel again and again
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # nobody is left to hear of it; the change was not made
+            raise
 
     async def _pause(self) -> None:
         await asyncio.sleep(0)

@@ -30,9 +30,11 @@ def distinct(rules: Iterable[Sequence[str]]) -> list[Rule]:
 
 
 def read_model(model: Any) -> str | None:
-    """Model text from None, a path, text, or an object that can print itself as one (Casbin's ``Model``)."""
+    """Model text from None, a path, text, a view of a model, or Casbin's ``Model``; None means the built-in one."""
     if model is None:
         return None
+    if isinstance(model, ModelView):
+        return model.text
     if isinstance(model, Path):
         return model.read_text(encoding="utf-8")
     if isinstance(model, str):
