@@ -85,11 +85,15 @@ class BaseSubAction(ModelAction):
         return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
 
     async def changeable_subject(self, request: Request, item_id: list[Any]) -> Optional[str]:
-        """The subject to change; None when it is the caller. HTTP 404 when there is none."""
+        """The subject to change; None when it is the caller. HTTP 422 when there is none, 403 when it is root."""
         subject = await self.get_subject_by_id(item_id[0]) if item_id else ""
         if not subject:
             raise unprocessable(_("There is no such user or role"))
-        return None if subject == await subject_of(self.site, request) else subject
+        if subject == await subject_of(self.site, request):
+            return None
+        if subject == ROOT:
+            refuse(request)
+        return subject
 
 
 def _own_permissions() -> BaseApiOut[Any]:

@@ -1,0 +1,72 @@
+"""Databases and sites for the tests.
+
+Servers are looked for on the loopback address at their usual ports: PostgreSQL trusts user ``postgres``, MariaDB has a
+``root`` without a password. Each test gets a database of its own there; tests are skipped where there is no server.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastapi_user_auth_c  # noqa: F401  (before anything of fastapi_amis_admin)
+
+POSTGRES = os.environ.get("FUA_TEST_POSTGRES", "postgres@127.0.0.1:5432")
+MARIADB = os.environ.get("FUA_TEST_MARIADB", "root@127.0.0.1:3306")
+
+ASYNC_DRIVERS = ["aiosqlite", "asyncpg", "psycopg_async", "aiomysql"]
+SYNC_DRIVERS = ["sqlite", "psycopg", "pymysql"]
+URLS = {
+    "aiosqlite": "sqlite+aiosqlite:///{path}?check_same_thread=False",
+    "sqlite": "sqlite:///{path}?check_same_thread=False",
+    "asyncpg": "postgresql+asyncpg://" + POSTGRES + "/{name}",
+    "psycopg_async": "postgresql+psycopg_async://" + POSTGRES + "/{name}",
+    "psycopg": "postgresql+psycopg://" + POSTGRES + "/{name}",
+    "aiomysql": "mysql+aiomysql://" + MARIADB + "/{name}?charset=utf8mb4",
+    "pymysql": "mysql+pymysql://" + MARIADB + "/{name}?charset=utf8mb4",
+}
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database for the driver in ``request.param`` (default aiosqlite)."""
+    driver = getattr(request, "param", "aiosqlite")
+    template = URLS[driver]
+    if template.startswith("sqlite"):
+        yield template.format(path=tmp_path / "test.db")
+        return
+    from sqlalchemy import create_engine, text
+
+    is_postgres = template.startswith("postgresql")
+    admin_url = (URLS["psycopg"] if is_postgres else URLS["pymysql"]).format(name="postgres" if is_postgres else "")
+    admin = create_engine(admin_url, isolation_level="AUTOCOMMIT")
+    name = f"fua_test_{secrets.token_hex(6)}"
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except Exception as error:
+        pytest.skip(f"no {'PostgreSQL' if is_postgres else 'MariaDB'} server: {error}")
+    try:
+        yield template.format(name=name)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}" + (" WITH (FORCE)" if is_postgres else "")))
+        admin.dispose()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``make_app(url)``: an application with the site of the documented example; the site is ``app.state.site``."""
+    monkeypatch.chdir(tmp_path)  # the site makes a directory for uploads
+
+    def make(url: str, **kwargs: Any) -> Any:
+        from app_for_tests import example_app
+
+        return example_app(url, **kwargs)
+
+    return make

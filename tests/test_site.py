@@ -1,0 +1,374 @@
+"""The admin site over HTTP, on the documented example."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from app_for_tests import DATA, PAGES, RA, ROLES, UA, Client
+from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from starlette.testclient import TestClient
+
+USER_PAGE = "Auth>UserAdmin"
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Any], database_url: str) -> Any:
+    return make_app(database_url)
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def root(client: TestClient) -> Client:
+    return Client(client, "root")
+
+
+def make_user(root: Client, name: str) -> int:
+    return int(root.data("POST", f"{UA}/item", {"username": name, "password": name})["id"])
+
+
+def make_role(root: Client, key: str) -> int:
+    return int(root.data("POST", f"{RA}/item", {"key": key, "name": key})["id"])
+
+
+# -- the whole way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+def test_D1_login_menu_roles_and_permissions_take_effect_at_once(client: TestClient) -> None:
+    page = client.get("/admin/auth/form/login")
+    assert page.status_code == 200 and "<html" in page.text
+    root = Client(client, "root")
+    menu = root.data("POST", "/admin/")
+    assert menu["type"] == "app" and menu["pages"]
+    assert {item["username"] for item in root.data("POST", f"{UA}/list")["items"]} == {"root", "admin"}
+    assert {item["key"] for item in root.data("POST", f"{RA}/list")["items"]} == {"root", "admin"}
+    role, bob_id = make_role(root, "editor"), make_user(root, "bob")
+    bob = Client(client, "bob")
+    assert bob("POST", f"{UA}/list").status_code == 401
+    assert root.act(UA, ROLES, bob_id, {"role_keys": "editor"}).json()["status"] == 0
+    granted = f"{USER_PAGE}#page#page,{USER_PAGE}#page:list#page"
+    assert root.act(RA, PAGES, role, {"permissions": granted}).json()["status"] == 0
+    assert len(bob.data("POST", f"{UA}/list")["items"]) == 3
+    assert "/admin/auth/UserAdmin" in bob("POST", "/admin/").text
+    rows = {item["key"]: item["role_names"] for item in root.data("POST", f"{RA}/list")["items"]}
+    assert rows["editor"] is None
+    assert root.act(RA, PAGES, role, {"permissions": ""}).json()["status"] == 0
+    assert bob("POST", f"{UA}/list").status_code == 401
+    assert root.data("GET", f"{UA}/{ROLES}/api?item_id={bob_id}") == {"role_keys": "editor"}
+    history = root.data("POST", "/admin/auth/LoginHistoryAdmin/list")["items"]
+    assert {row["login_name"] for row in history} == {"bob", "root"}
+
+
+@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+def test_D1_a_second_start_finds_everything_again(make_app: Callable[..., Any], database_url: str) -> None:
+    with TestClient(make_app(database_url)) as client:
+        root = Client(client, "root")
+        role = make_role(root, "editor")
+        root.act(RA, PAGES, role, {"permissions": f"{USER_PAGE}#page#page"})
+        root.act(UA, ROLES, make_user(root, "bob"), {"role_keys": "editor"})
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        assert Client(client, "bob")("POST", f"{UA}").status_code in (200, 307, 404, 405)
+        enforcer = app.state.site.auth.enforcer
+        assert enforcer.enforce("u:bob", USER_PAGE, "page", "page")
+        assert not enforcer.enforce("u:bob", "Auth>RoleAdmin", "page", "page")
+        assert len(Client(client, "root").data("POST", f"{UA}/list")["items"]) == 3
+
+
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+def test_P1_root_may_do_everything_whatever_the_table_holds(client: TestClient, app: Any, root: Client) -> None:
+    enforcer = app.state.site.auth.enforcer
+    client.portal.call(enforcer.clear_policy)
+    assert enforcer.enforce("u:root", "any page", "any action", "any group")
+    client.portal.call(enforcer.add_policy, "u:other", "x", "y", "page", "deny")
+    assert enforcer.enforce("u:root", "x", "y", "page")
+    assert len(root.data("POST", f"{UA}/list")["items"]) == 2
+
+
+def test_P2_a_users_own_rule_wins_over_a_roles(client: TestClient, app: Any, root: Client) -> None:
+    enforcer = app.state.site.auth.enforcer
+    role, bob_id = make_role(root, "editor"), make_user(root, "bob")
+    root.act(UA, ROLES, bob_id, {"role_keys": "editor"})
+    root.act(RA, PAGES, role, {"permissions": f"{USER_PAGE}#page:list#page"})
+    bob = Client(client, "bob")
+    assert bob("POST", f"{UA}/list").status_code == 200
+    client.portal.call(enforcer.add_policy, "u:bob", USER_PAGE, "page:list", "page", "deny")
+    assert bob("POST", f"{UA}/list").status_code == 401
+    assert root("GET", "/admin/auth/CasbinRuleAdmin/load_policy").status_code == 200
+    assert bob("POST", f"{UA}/list").status_code == 401
+
+
+def test_P3_an_empty_list_takes_the_permissions_away(client: TestClient, app: Any, root: Client, tmp_path: Any) -> None:
+    bob_id = make_user(root, "bob")
+    root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page#page,Auth>RoleAdmin#page#page"})
+    enforcer = app.state.site.auth.enforcer
+    assert enforcer.enforce("u:bob", USER_PAGE, "page", "page")
+    assert root.act(UA, PAGES, bob_id, {"permissions": ""}).json() == {
+        "status": 0, "msg": "success", "data": None, "code": None,
+    }  # fmt: skip
+    assert not enforcer.enforce("u:bob", USER_PAGE, "page", "page")
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        assert table.execute("SELECT count(*) FROM auth_casbin_rule WHERE v0 = 'u:bob'").fetchone() == (0,)
+
+
+def test_P4_a_rule_is_stored_once(client: TestClient, app: Any, tmp_path: Any) -> None:
+    enforcer = app.state.site.auth.enforcer
+    rule = ["u:bob", "page x", "page", "page", "allow"]
+    assert client.portal.call(enforcer.add_policy, *rule) is True
+    assert client.portal.call(enforcer.add_policy, tuple(rule)) is False
+    assert client.portal.call(enforcer.add_policy, rule) is False
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        count = "SELECT count(*) FROM auth_casbin_rule WHERE v0 = 'u:bob'"
+        assert table.execute(count).fetchone() == (1,)
+        table.execute(
+            "INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4) VALUES ('p', ?, ?, ?, ?, ?)", rule
+        )
+        table.commit()
+        client.portal.call(enforcer.load_policy)
+        assert client.portal.call(enforcer.remove_policy, *rule) is True
+        assert table.execute(count).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("name", ["bob, r:admin", "a)", "x[y", 'q"q', "b#c", "root ", " root", "new\nline", "u:root"])
+@pytest.mark.parametrize("database_url", ["aiosqlite", "psycopg_async", "aiomysql"], indirect=True)
+def test_P8_odd_names_survive_and_gain_nothing(
+    client: TestClient, app: Any, make_app: Callable[..., Any], database_url: str, name: str
+) -> None:
+    enforcer = app.state.site.auth.enforcer
+    subject = f"u:{name}"
+    assert client.portal.call(enforcer.add_policy, subject, name, name, name, "allow") is True
+    assert client.portal.call(enforcer.add_grouping_policy, f"x:{name}", f"y:{name}") is True
+    for _ in range(2):
+        assert enforcer.enforce(subject, name, name, name)
+        assert not enforcer.enforce(subject, USER_PAGE, "page", "page")
+        assert enforcer.get_filtered_policy(0, subject) == [[subject, name, name, name, "allow"]]
+        assert client.portal.call(enforcer.get_roles_for_user, subject) == []
+        client.portal.call(enforcer.load_policy)
+    client.portal.call(enforcer.save_policy)
+    app = make_app(database_url)
+    with TestClient(app):
+        enforcer = app.state.site.auth.enforcer
+        assert enforcer.enforce(subject, name, name, name)
+        assert enforcer.has_grouping_policy(f"x:{name}", f"y:{name}")
+        assert not enforcer.enforce(subject, USER_PAGE, "page", "page")
+
+
+def test_P9_rows_and_posts_that_do_not_fit(
+    client: TestClient, app: Any, root: Client, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bob_id = make_user(root, "bob")
+    root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page:list#page"})
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('p', 'u:bob', 'x')")
+    assert root("GET", "/admin/auth/CasbinRuleAdmin/load_policy").status_code == 200
+    assert "left out" in caplog.text
+    bob = Client(client, "bob")
+    assert bob("POST", f"{UA}/list").status_code == 200
+    before = app.state.site.auth.enforcer.get_policy()
+    for text in ("a#page", "#page", "a#b#c#d#page", "a##page", f"{USER_PAGE}#page#page,a#page"):
+        for page, item_id in ((UA, bob_id), (RA, 1)):
+            answer = root.act(page, PAGES, item_id, {"permissions": text})
+            assert answer.status_code == 422 and "is not a permission" in answer.json()["msg"], text
+    data = {"permissions": "a#page", "policy_matrix": [[], [], []]}
+    assert root.act(UA, DATA, bob_id, data).status_code == 422
+    assert app.state.site.auth.enforcer.get_policy() == before
+    assert bob("POST", f"{UA}/list").status_code == 200
+
+
+def test_P10_a_cycle_of_roles_is_refused_and_named(client: TestClient, app: Any, root: Client, tmp_path: Any) -> None:
+    a, b = make_role(root, "a"), make_role(root, "b")
+    assert root.act(RA, ROLES, a, {"role_keys": "b"}).status_code == 200
+    answer = root.act(RA, ROLES, b, {"role_keys": "a"})
+    assert answer.status_code == 422
+    assert "r:a" in answer.json()["msg"] and "r:b" in answer.json()["msg"]
+    enforcer = app.state.site.auth.enforcer
+    assert enforcer.has_grouping_policy("r:a", "r:b") and not enforcer.has_grouping_policy("r:b", "r:a")
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('g', 'r:b', 'r:a')")
+    assert root("GET", "/admin/auth/CasbinRuleAdmin/load_policy").status_code == 200
+    assert enforcer.has_grouping_policy("r:b", "r:a")
+    assert len(root.data("POST", f"{RA}/list")["items"]) == 4
+
+
+def test_P14_a_denied_page_leaves_the_site_open(client: TestClient, app: Any, root: Client) -> None:
+    site = app.state.site
+    home = next(page for page in site if type(page).__name__ == "HomeAdmin")
+    bob_id = make_user(root, "bob")
+    root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page#page"})
+    client.portal.call(site.auth.enforcer.add_policy, "u:bob", home.unique_id, "page", "page", "deny")
+    bob = Client(client, "bob")
+    assert bob("POST", "/admin/").status_code == 200
+    assert bob("POST", "/admin/page/home").status_code == 307
+    assert USER_PAGE in [pair[1] for pair in site.auth.enforcer.get_named_grouping_policy("g2")]
+
+
+# -- passwords --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["", "bob", "$2b$04$tooshort", "$2b$99$" + "a" * 53, "$2x$04$" + "a" * 53, "$2b$04$" + "ä" * 53, "$argon2id$v=19$"],
+)
+def test_T8_a_stored_hash_that_is_none_refuses_the_login(
+    client: TestClient, root: Client, tmp_path: Any, caplog: pytest.LogCaptureFixture, stored: str
+) -> None:
+    make_user(root, "bob")
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        table.execute("UPDATE auth_user SET password = ? WHERE username = 'bob'", (stored,))
+    for password in ("bob", stored or "x"):
+        answer = client.post("/admin/auth/gettoken", data={"username": "bob", "password": password})
+        assert answer.status_code == 200 and answer.json()["status"] == -1
+        assert "set-cookie" not in answer.headers
+    assert "login refused" in caplog.text
+
+
+@pytest.mark.parametrize("variant", ["2a", "2b", "2y"])
+def test_T8_each_bcrypt_variant_logs_in_and_is_renewed(client: TestClient, root: Client, tmp_path: Any, variant: str) -> None:
+    make_user(root, "bob")
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        (stored,) = table.execute("SELECT password FROM auth_user WHERE username = 'bob'").fetchone()
+        table.execute(
+            "UPDATE auth_user SET password = ? WHERE username = 'bob'", (stored.replace("$2b$", f"${variant}$"),)
+        )
+    Client(client, "bob")
+    with sqlite3.connect(tmp_path / "test.db") as table:
+        (renewed,) = table.execute("SELECT password FROM auth_user WHERE username = 'bob'").fetchone()
+    assert renewed.startswith("$2b$") and (renewed == stored) is (variant == "2b")
+    Client(client, "bob")
+
+
+# -- guests -----------------------------------------------------------------------------------------------------------
+
+
+def test_S6_guests_and_users_without_the_right_get_nothing_done(
+    client: TestClient, app: Any, root: Client, tmp_path: Any
+) -> None:
+    make_user(root, "bob")
+    enforcer = app.state.site.auth.enforcer
+    client.portal.call(enforcer.clear_policy)  # load_policy would bring it back
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/admin/auth/CasbinRuleAdmin/load_policy", {}),
+        ("POST", "/admin/file/upload", {"files": {"file": ("a.txt", b"text")}}),
+    ]
+    for page in (UA, RA):
+        calls.append(("GET", f"{page}/get_admin_action_options?item_id=1", {}))
+        permission = f"{USER_PAGE}%23page:list%23page"
+        calls.append(("GET", f"{page}/get_admin_action_perm_options?item_id=1&permission={permission}", {}))
+    for who, status in ((Client(client), 401), (Client(client, "bob"), 403)):
+        for method, path, kwargs in calls:
+            answer = who(method, path, **kwargs)
+            assert answer.status_code == status, (path, answer.text)
+            assert answer.json()["status"] == status
+    assert enforcer.get_policy() == [] and enforcer.get_grouping_policy() == []
+    assert [path for path in (tmp_path / "upload").rglob("*") if path.is_file()] == []
+    for method, path, kwargs in calls:
+        assert root(method, path, **kwargs).status_code == 200, path
+
+
+# -- forms ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_form_field_is_named(client: TestClient) -> None:
+    answer = client.post("/admin/auth/gettoken", data={"username": "root", "other": "secret"})
+    assert answer.status_code == 422 and answer.json()["status"] == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "password"] and "secret" not in answer.text
+
+
+def test_the_profile_form_changes_what_is_given_and_nothing_else(client: TestClient, root: Client) -> None:
+    make_user(root, "bob")
+    bob = Client(client, "bob")
+    api = "/admin/auth/form/userinfo/api"
+    assert bob.data("POST", api, {"nickname": "Bobby", "password": ""})["nickname"] == "Bobby"
+    bob = Client(client, "bob")
+    assert bob.data("GET", "/admin/auth/userinfo")["nickname"] == "Bobby"
+    bob.data("POST", api, {"password": "new one"})
+    assert client.post("/admin/auth/gettoken", data={"username": "bob", "password": "bob"}).json()["status"] == -1
+    Client(client, "bob", "new one")
+    assert bob("POST", api, {"password": "x" * 73}).status_code == 422
+    assert Client(client)("POST", api, {"nickname": "x"}).status_code == 307
+    # the form of another user still demands a password
+    assert root("POST", f"{UA}/item", {"username": "carl"}).status_code == 422
+
+
+def test_saving_a_user_keeps_the_hidden_password(client: TestClient, root: Client) -> None:
+    bob_id = make_user(root, "bob")
+    shown = root.data("GET", f"{UA}/item/{bob_id}")
+    assert "password" not in shown
+    root.data("PUT", f"{UA}/item/{bob_id}", {**shown, "nickname": "B", "password": "**********"})
+    Client(client, "bob")
+    root.data("PUT", f"{UA}/item/{bob_id}", {"password": "other"})
+    Client(client, "bob", "other")
+
+
+def test_sign_up(client: TestClient) -> None:
+    api = "/admin/auth/form/reg/api"
+    out = client.post(api, json={"username": "carl", "password": "pw", "email": "carl@example.com"}).json()
+    assert out["status"] == 0 and out["data"]["username"] == "carl"
+    assert client.get("/sync").json() == {"name": "carl"}  # by the cookie
+    client.cookies.clear()
+    for form in (
+        {"username": "carl", "password": "pw", "email": "x@example.com"},
+        {"username": "dora", "password": "pw", "email": "carl@example.com"},
+        {"username": "Root", "password": "pw", "email": "y@example.com"},
+    ):
+        assert client.post(api, json=form).json()["status"] in (-1, -2)
+
+
+def test_the_cookie_is_out_of_reach_and_ends_with_the_token(client: TestClient) -> None:
+    answer = client.post("https://testserver/admin/auth/gettoken", data={"username": "root", "password": "root"})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=lax" in cookie and "secure" in cookie and "max-age=259200" in cookie
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil", "/\\evil", "javascript:alert(1)", "/a\n//b"])
+def test_redirects_stay_on_this_host(client: TestClient, target: str) -> None:
+    page = client.get("/admin/auth/form/login", params={"redirect": target})
+    assert page.status_code == 200 and '"redirect": "/"' in page.text.replace('"redirect":"/"', '"redirect": "/"')
+
+
+def test_logout_ends_the_token(client: TestClient, root: Client) -> None:
+    assert root("GET", "/sync").status_code == 200
+    assert root("GET", "/admin/auth/logout").status_code == 307
+    assert root("GET", "/sync").status_code == 403
+
+
+def test_a_deactivated_or_deleted_user_is_a_guest(client: TestClient, root: Client) -> None:
+    for change in (("PUT", {"is_active": False}), ("DELETE", None)):
+        name = f"bob{change[0]}"
+        bob_id = make_user(root, name)
+        bob = Client(client, name)
+        assert bob("GET", "/sync").status_code == 200
+        root.data(change[0], f"{UA}/item/{bob_id}", change[1])
+        assert bob("GET", "/sync").status_code == 403
+
+
+def test_data_permissions_round_trip(client: TestClient, app: Any, root: Client) -> None:
+    bob_id = make_user(root, "bob")
+    permission = f"{USER_PAGE}#page:list#page"
+    query = f"item_id={bob_id}&permission={permission.replace('#', '%23')}"
+    data = root.data("GET", f"{UA}/get_admin_action_perm_options?{query}")
+    assert [column["col"] for column in data["columns"]] == ["default", "allow", "deny"]
+    rows = data["rows"]
+    email = next(row for row in rows if row["rol"].endswith("email#page:list"))
+    checked = [{**row, "checked": row is email} for row in rows]
+    nothing = [{**row, "checked": False} for row in rows]
+    out = root.act(UA, DATA, bob_id, {"permissions": permission, "policy_matrix": [nothing, checked, nothing]})
+    assert out.json()["msg"] == "success"
+    assert app.state.site.auth.enforcer.enforce("u:bob", USER_PAGE, "page:list:email", "page:list")
+    value = root.data("GET", f"{UA}/get_admin_action_perm_options?{query}")["value"]
+    assert [item["checked"] for item in value[1]] == [row is email for row in rows]
+    forged = [[], [{"rol": "Auth>RoleAdmin#page:list:x#page:list", "checked": True}], []]
+    out = root.act(UA, DATA, bob_id, {"permissions": permission, "policy_matrix": forged})
+    assert out.status_code == 422
+    root.act(UA, DATA, bob_id, {"permissions": permission, "policy_matrix": [checked, nothing, nothing]})
+    assert not app.state.site.auth.enforcer.enforce("u:bob", USER_PAGE, "page:list:email", "page:list")
