@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
-import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,10 @@ def compiler() -> str | None:
 
 def warnings() -> list[str]:
     """The project's own, as ``setup.py`` has them."""
-    text = (ROOT / "setup.py").read_text()
-    block = re.search(r"WARNINGS = \(\n(.*?)\n\)\.split", text, re.S)
-    assert block is not None
-    return " ".join(re.findall(r'"(.*?)"', block[1])).split()
+    for statement in ast.parse((ROOT / "setup.py").read_text()).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "WARNINGS":
+            return ast.literal_eval(statement.value)
+    raise AssertionError("setup.py has no list WARNINGS")
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +68,56 @@ def test_c(source, objects, tmp_path):
     assert linked.returncode == 0, linked.stderr
     ran = subprocess.run([str(program)], capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_extension_under_sanitizers(objects, tmp_path):
+    """The tests of the engine and of the passwords again, with the extension built for finding faults of memory."""
+    built = tmp_path / "lib"
+    package = built / "fastapi_user_auth_c"
+    shutil.copytree(
+        ROOT / "fastapi_user_auth_c", package, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    )
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build_ext",
+        "--build-lib",
+        str(built),
+        "--build-temp",
+        str(tmp_path / "t"),
+    ]
+    made = subprocess.run(command, cwd=ROOT, env={**os.environ, "FUA_SANITIZE": "1"}, capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"the extension cannot be built here: {made.stderr[-300:]}")
+    cc = compiler()
+    assert cc is not None
+    runtimes = [
+        subprocess.run([cc, f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    if not all(Path(path).is_absolute() for path in runtimes):
+        pytest.skip("the sanitizer runtimes are not shared libraries")
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": " ".join(runtimes),
+        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter keeps memory to its end
+        "UBSAN_OPTIONS": "halt_on_error=1",
+        "PYTHONPATH": str(built),
+    }
+    tests = [str(ROOT / "tests" / f"test_{name}.py") for name in ("policy_engine", "passwords")]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:faulthandler",
+        *tests,
+    ]
+    ran = subprocess.run(command, cwd=built, env=environment, capture_output=True, text=True, timeout=500)
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]

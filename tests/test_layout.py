@@ -68,6 +68,13 @@ def test_only_the_allocator_calls_the_c_library_for_memory():
             assert direct.search(text) is None, path.name
 
 
+def test_no_argument_of_a_python_macro_has_an_effect():
+    """CPython's macros may evaluate an argument twice; before 3.12 Py_CLEAR did."""
+    careless = re.compile(r"\b_?Py_?[A-Z]\w*\([^;\n]*((\+\+|--)\w|[\w\])](\+\+|--)[,);])")
+    for path in SOURCES:
+        assert careless.search(path.read_text()) is None, path.name
+
+
 def test_the_package_is_typed():
     package = ROOT / "fastapi_user_auth_c"
     assert (package / "py.typed").is_file()

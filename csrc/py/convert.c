@@ -47,7 +47,8 @@ int fua_py_fields_add_all(fua_py_fields *fields, PyObject *sequence, const char 
 
 void fua_py_fields_clear(fua_py_fields *fields) {
     while (fields->count > 0) {
-        Py_CLEAR(fields->keep[--fields->count]);
+        fields->count--; /* apart: before CPython 3.12 Py_CLEAR evaluates its argument twice */
+        Py_CLEAR(fields->keep[fields->count]);
     }
 }
 
