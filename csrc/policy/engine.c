@@ -180,7 +180,7 @@ static fua_status grant_rule(fua_engine *engine, const uint32_t *fields, uint32_
     status = containers_above(engine, fields[FUA_P_OBJ]);
     for (size_t i = 0; i < engine->above.count && status == FUA_OK; i++) {
         status = fua_grants_add(grants, fields[FUA_P_SUB], engine->above.ids[i], key, fields[FUA_P_GROUP],
-                                FUA_GRANT_CLIMBED);
+                                FUA_GRANT_ALLOW);
     }
     return status;
 }
@@ -196,7 +196,7 @@ static fua_status ungrant_rule(fua_engine *engine, const uint32_t *fields, uint3
                       allow ? FUA_GRANT_ALLOW : FUA_GRANT_DENY);
     for (size_t i = 0; allow && i < engine->above.count; i++) {
         fua_grants_remove(grants, fields[FUA_P_SUB], engine->above.ids[i], key, fields[FUA_P_GROUP],
-                          FUA_GRANT_CLIMBED);
+                          FUA_GRANT_ALLOW);
     }
     return FUA_OK;
 }
@@ -223,10 +223,10 @@ static fua_status climb_rules(fua_engine *engine, uint32_t page, const fua_ids *
             }
             if (add) {
                 status = fua_grants_add(&engine->grants, fields[FUA_P_SUB], gained->ids[i], key,
-                                        fields[FUA_P_GROUP], FUA_GRANT_CLIMBED);
+                                        fields[FUA_P_GROUP], FUA_GRANT_ALLOW);
             } else {
                 fua_grants_remove(&engine->grants, fields[FUA_P_SUB], gained->ids[i], key, fields[FUA_P_GROUP],
-                                  FUA_GRANT_CLIMBED);
+                                  FUA_GRANT_ALLOW);
             }
         }
     }

@@ -1,7 +1,10 @@
 /* The decision index of the built-in model: (subject, object, action key, group) -> what rules say there.
  *
- * An allow rule also counts, as `climbed`, at every container above its object, so that "a right on a page opens
- * the containers above it" is one look-up and not a walk over all pages of a site. */
+ * An allow rule also counts at every container above its object, so that "a right on a page opens the containers
+ * above it" is one look-up and not a walk over all pages of a site.
+ *
+ * Most of the engine's memory is here, so the table grows by half and not to the next power of two: a hash is scaled
+ * to the number of slots. */
 #ifndef FUA_POLICY_GRANTS_H
 #define FUA_POLICY_GRANTS_H
 
@@ -13,17 +16,17 @@
 typedef struct fua_grant {
     uint32_t sub; /* FUA_NO_ID where empty */
     uint32_t obj, act, group;
-    uint32_t allow, deny; /* rules with just this object */
-    uint32_t climbed;     /* allow rules of objects below it */
+    uint32_t allow; /* rules with this object or one below it */
+    uint32_t deny;  /* rules with just this object */
 } fua_grant;
 
 typedef struct fua_grants {
     const fua_allocator *al; /* borrowed */
-    fua_grant *slots;        /* owned, power of two */
+    fua_grant *slots;        /* owned */
     size_t slot_count, used;
 } fua_grants;
 
-typedef enum fua_grant_kind { FUA_GRANT_ALLOW, FUA_GRANT_DENY, FUA_GRANT_CLIMBED } fua_grant_kind;
+typedef enum fua_grant_kind { FUA_GRANT_ALLOW, FUA_GRANT_DENY } fua_grant_kind;
 
 void fua_grants_init(fua_grants *grants, const fua_allocator *al);
 void fua_grants_free(fua_grants *grants);
