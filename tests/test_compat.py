@@ -720,3 +720,72 @@ def test_a_router_without_start_up_is_refused() -> None:
 
     with pytest.raises(compat.CompatError, match="startup"):
         compat.install_startup(Site())
+
+
+# -- tables that extend tables ----------------------------------------------------------------------------------------
+
+
+def test_a_table_model_may_extend_a_table_model() -> None:
+    out = python(
+        """
+import warnings
+warnings.simplefilter("error", UserWarning)
+import fastapi_user_auth_c
+from datetime import date
+from typing import Any, Optional
+from fastapi_amis_admin.models import Field, SQLModel
+from sqlalchemy import create_engine, inspect, select
+from sqlmodel import Session
+import sqlmodel
+
+class Base(SQLModel):
+    __tablename__ = "team"
+    __table_args__: Any = {"extend_existing": True}
+    id: Optional[int] = Field(None, primary_key=True)
+    key: str = Field(max_length=40, unique=True, index=True)
+    desc: str = ""
+
+class Team(Base, table=True):
+    pass
+
+class Icons(Team, table=True):
+    icon: str = Field(None, title="Icon", max_length=9, index=True)
+    active: bool = Field(True)
+    rank: int = 3
+    seen: Optional[date] = None
+
+class Again(Base, table=True):
+    point: float = 0
+    key: str = Field(max_length=80)
+
+class Apart(Team, table=True):
+    __tablename__ = "apart"
+    note: str = "n"
+
+class Schema(Team):
+    more: int = 1
+
+assert not hasattr(Schema, "__mapper__") or Schema.__mapper__ is Team.__mapper__
+assert Team.__table__ is Icons.__table__ is Again.__table__ and Apart.__table__ is not Team.__table__
+assert list(Team.__mapper__.attrs.keys()) == ["id", "key", "desc"]
+assert [c.name for c in Team.__table__.c] == ["id", "key", "desc", "icon", "active", "rank", "seen", "point"]
+assert [c.name for c in Apart.__table__.c] == ["id", "key", "desc", "note"]
+assert Icons.model_fields["icon"].annotation == Optional[str] and Icons.model_fields["key"].title is None
+assert sorted(index.name for index in Team.__table__.indexes) == ["ix_team_icon", "ix_team_key"]
+engine = create_engine("sqlite://")
+SQLModel.metadata.create_all(engine)
+with Session(engine) as session:
+    for row in (Team(key="a"), Icons(key="b", icon="i"), Again(key="c", point=2), Apart(key="a")):
+        session.add(row)
+    session.commit()
+with Session(engine) as session:
+    rows = session.scalars(select(Icons).order_by(Icons.key)).all()
+    assert [(r.key, r.desc, r.icon, r.active, r.rank) for r in rows] == [
+        ("a", "", None, True, 3), ("b", "", "i", True, 3), ("c", "", None, True, 3)]
+    assert session.scalars(select(Again.point).order_by(Again.key)).all() == [0, 0, 2]
+    assert session.scalars(select(Apart.note)).all() == ["n"]
+    assert isinstance(rows[0], Icons)
+print(SQLModel.metadata is sqlmodel.SQLModel.metadata)
+"""
+    )
+    assert out.split() == ["True"]

@@ -10,6 +10,7 @@ Importing this package is cheap: nothing of FastAPI is loaded before :func:`appl
 * ``borrow``    names lent to FAA while it is imported
 * ``fields``    ModelField and the functions that make pydantic models of them
 * ``columns``   Python types of columns, date and time columns that refuse naive values
+* ``tables``    table models that extend table models
 * ``patches``   the list of patches, each with its reason
 * ``startup``   start-up hooks of a mounted site, once per start
 * ``original``  keeps FAA from importing the original fastapi-user-auth when both are installed

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from . import columns, fields
+from . import columns, fields, tables
 from .borrow import borrowed_names
 from .original import no_original
 from .versions import CompatError, check_faa, require
@@ -196,6 +196,13 @@ def original() -> None:
     wrap(require(ADMIN, "BaseAdminSite"), "__init__", init)
 
 
+def extended_tables() -> None:
+    """Table models may extend table models, also where sqlmodelx is not installed (every release)."""
+    models = import_module(f"{FAA}.models")
+    if models.SQLModel is require("sqlmodel", "SQLModel"):
+        models.SQLModel = tables.SQLModel
+
+
 def sqlmodelx() -> None:
     """FAA takes SQLModel from sqlmodelx when that is installed and silently does without when it fails."""
     if find_spec("sqlmodelx") and require(f"{FAA}.models", "SQLModel").__module__.partition(".")[0] != "sqlmodelx":
@@ -216,4 +223,5 @@ PATCHES = (
     templates,
     original,
     sqlmodelx,
+    extended_tables,
 )
