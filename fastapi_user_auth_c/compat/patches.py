@@ -200,7 +200,7 @@ def extended_tables() -> None:
     """Table models may extend table models, also where sqlmodelx is not installed (every release)."""
     models = import_module(f"{FAA}.models")
     if models.SQLModel is require("sqlmodel", "SQLModel"):
-        models.SQLModel = tables.SQLModel
+        setattr(models, "SQLModel", tables.SQLModel)  # noqa: B010  (the name is conditional there)
 
 
 def sqlmodelx() -> None:

@@ -46,7 +46,7 @@ def _bear_missing_values(namespace: dict[str, Any]) -> None:
         elif isinstance(info.default, _PLAIN) and not isinstance(getattr(info, "sa_column", None), Column):
             given = getattr(info, "sa_column_kwargs", None)
             kwargs = given if isinstance(given, dict) else {}
-            info.sa_column_kwargs = {"default": info.default, **kwargs}  # type: ignore[attr-defined]
+            info.sa_column_kwargs = {"default": info.default, **kwargs}
 
 
 def _repeat_fields(namespace: dict[str, Any], parent: Any) -> None:
