@@ -1,0 +1,119 @@
+"""Every code block of the README does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli import UNCHANGED, served
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [
+    (language, textwrap.dedent(code))
+    for _, language, code in re.findall(r"^( *)```(\w+)\n(.*?)^\1```$", README, re.DOTALL | re.MULTILINE)
+]
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+SHELL = [line for language, code in BLOCKS if language == "sh" for line in code.splitlines()]
+SIMPLE = next(code for code in PYTHON if "app = FastAPI()" in code)
+
+PROBE = """
+def probe(app):
+    from starlette.testclient import TestClient
+    with TestClient(app, raise_server_exceptions=True) as client:
+        assert client.get("/admin/auth/form/login").status_code == 200
+        for name in ("", "admin", "root"):
+            client.cookies.clear()
+            headers = {}
+            if name:
+                out = client.post("/admin/auth/gettoken", data={"username": name, "password": name}).json()
+                client.cookies.clear()
+                headers["Authorization"] = "bearer " + out["data"]["access_token"]
+            paths = [path for path, ways in client.get("/openapi.json").json()["paths"].items() if "get" in ways]
+            assert "/auth/get_user" in paths
+            for path in paths:
+                status = client.get(path, headers=headers).status_code
+                assert status in ((200,) if path == "/auth/get_user" and name else (200, 403)), (path, name, status)
+"""
+
+
+def extras() -> dict[str, list[str]]:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.partition("[project.optional-dependencies]\n")[2].partition("\n[")[0]
+    return {
+        name: re.findall(r'"([^"]+)"', values)
+        for name, values in re.findall(r"^(\w+) = \[(.*?)\]", section, re.S | re.M)
+    }
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_python(number: int, tmp_path: Path) -> None:
+    code = PYTHON[number]
+    if "RedisTokenStore" in code:
+        pytest.importorskip("redis")
+    own = code == SIMPLE or "import fastapi_user_auth_c" in code
+    parts = [code] if own else [SIMPLE, code]
+    if not own or code == SIMPLE:
+        parts += [PROBE, "probe(app)"]
+    (tmp_path / "block.py").write_text("\n".join(parts), encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-W", "ignore", "block.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def install_and(line: str, then: str) -> list[str]:
+    """The extras of a command that makes a virtual environment, installs the checkout and does something with it."""
+    start = "python3 -m venv .venv && .venv/bin/pip install -e "
+    match = re.fullmatch(re.escape(start) + r"'\.\[(\w+)\]' && \.venv/bin/" + re.escape(then), line)
+    assert match, line
+    return extras()[match[1]]
+
+
+def test_the_first_command_runs_the_demo(tmp_path: Path) -> None:
+    needed = install_and(SHELL[0], "python -m fastapi_user_auth_c demo")
+    assert {name.partition(">")[0] for name in needed} == {"uvicorn", "aiosqlite"}
+    with served(tmp_path, "demo") as (http, _):
+        assert http("GET", "/admin/auth/form/login").status_code == 200
+        http.login("root")
+        assert http("POST", "/admin/", {}).json()["status"] == 0
+
+
+def test_the_second_command_runs_the_tests() -> None:
+    needed = install_and(SHELL[1], "python -m pytest")
+    assert "pytest" in {re.split("[>=]", name)[0] for name in needed}
+    assert README.index(SHELL[0]) < README.index(SHELL[1]) < README.index("\n## ")
+    assert SHELL[1].rpartition("&& ")[2].endswith("pytest")  # all of them: the tests are running
+
+
+def test_run(tmp_path: Path) -> None:
+    (line,) = (line for line in SHELL if " run " in line)
+    command, _, host = line.partition(" --host ")
+    assert command == "python -m fastapi_user_auth_c run app:app" and host == "127.0.0.1 --port 8000"
+    (tmp_path / "app.py").write_text(UNCHANGED)
+    with served(tmp_path, "run", "app:app", "--host", "127.0.0.1") as (http, _):
+        http.login("root")
+        assert http("GET", "/auth/get_user").json()["name"] == "root"
+
+
+def test_the_other_commands(capsys: Any) -> None:
+    known = {"pip install -e '.[redis,postgres]'", "python tests/bench/enforce.py"}
+    others = [line for line in SHELL[2:] if " run " not in line]
+    assert set(others) == known
+    assert {"redis", "postgres"} <= set(extras())
+    compile((ROOT / "tests/bench/enforce.py").read_text(encoding="utf-8"), "enforce.py", "exec")
+    named = re.search(r"The extras are (.*?):\n", README, re.S)
+    assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "lint"}
+
+
+def test_files_that_are_named_are_there() -> None:
+    layout = README.partition("## Layout")[2]
+    for name in re.findall(r"`([\w./]+)`", layout):
+        places = [ROOT, ROOT / "fastapi_user_auth_c", ROOT / "tests"]
+        assert any((place / name).exists() for place in places), name
