@@ -96,16 +96,24 @@ def _read_all(db: Database, statement: Executable) -> list[tuple[Any, ...]]:
 async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     """Run ``work(session)`` in the request's session if there is one, else in one of its own.
 
-    Outside a request what it returns is detached: loaded attributes stay readable, changes to it are not stored.
+    A connection taken for it is given back at once: requests that kept theirs while they wait for a worker thread
+    would wait for those that have a thread and wait for a connection. Outside a request what it returns is detached:
+    loaded attributes stay readable, changes to it are not stored.
     """
     if isinstance(db, AsyncDatabase):
         if db.scoped:
-            return await db.session.run_sync(work)
+            return await db.session.run_sync(_read_and_release, work)
         async with db.session_maker() as session:
             return await session.run_sync(work)
     if db.scoped:
-        return await _in_thread(work, db.session)
+        return await _in_thread(_read_and_release, db.session, work)
     return await _in_thread(_read, db, work)
+
+
+def _read_and_release(session: Session, work: Callable[[Session], T]) -> T:
+    if session.in_transaction():  # somebody else's; changes may be pending
+        return work(session)
+    return _committed(session, work)
 
 
 def _read(db: Database, work: Callable[[Session], T]) -> T:
@@ -123,7 +131,10 @@ async def run_written(db: AnyDatabase, work: Callable[[Session], Any]) -> None:
         work(session)
         session.flush()
 
-    await run_read(db, flushed)
+    if isinstance(db, AsyncDatabase):
+        await db.session.run_sync(flushed)
+    else:
+        await _in_thread(flushed, db.session)
 
 
 class SessionMiddleware:

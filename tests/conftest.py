@@ -64,9 +64,9 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
     """``make_app(url)``: an application with the site of the documented example; the site is ``app.state.site``."""
     monkeypatch.chdir(tmp_path)  # the site makes a directory for uploads
 
-    def make(url: str, **kwargs: Any) -> Any:
+    def make(url: str, *args: Any, **kwargs: Any) -> Any:
         from app_for_tests import example_app
 
-        return example_app(url, **kwargs)
+        return example_app(url, *args, **kwargs)
 
     return make

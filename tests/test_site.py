@@ -233,7 +233,9 @@ def test_T8_a_stored_hash_that_is_none_refuses_the_login(
 
 
 @pytest.mark.parametrize("variant", ["2a", "2b", "2y"])
-def test_T8_each_bcrypt_variant_logs_in_and_is_renewed(client: TestClient, root: Client, tmp_path: Any, variant: str) -> None:
+def test_T8_each_bcrypt_variant_logs_in_and_is_renewed(
+    client: TestClient, root: Client, tmp_path: Any, variant: str
+) -> None:
     make_user(root, "bob")
     with sqlite3.connect(tmp_path / "test.db") as table:
         (stored,) = table.execute("SELECT password FROM auth_user WHERE username = 'bob'").fetchone()

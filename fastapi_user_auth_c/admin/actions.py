@@ -369,7 +369,9 @@ class UpdateSubDataPermAction(BaseSubPermAction):
         """The posted matrix, with everything but the check marks from the page itself. HTTP 422 for other rows."""
         known = {row["rol"]: row for row in self.rows(permission) or []}
         try:
-            return [[{**known[item["rol"]], "checked": item["checked"] is True} for item in column] for column in posted]
+            return [
+                [{**known[item["rol"]], "checked": item["checked"] is True} for item in column] for column in posted
+            ]
         except (KeyError, TypeError, IndexError) as error:
             raise unprocessable(_("The permissions are not those of the page")) from error
 

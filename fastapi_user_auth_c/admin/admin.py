@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Optional
 
-import anyio
 from fastapi import Depends, HTTPException
 from fastapi_amis_admin.admin import (
     AdminAction,
@@ -42,7 +41,6 @@ from starlette.routing import NoMatchFound
 
 from ..auth.auth import RESERVED_NAMES, login_out
 from ..auth.models import (
-    BaseUser,
     CasbinRule,
     CasbinSubjectRolesQuery,
     LoginHistory,
@@ -50,7 +48,6 @@ from ..auth.models import (
     User,
     UserRoleNameLabel,
 )
-from ..auth.schemas import UserLoginOut
 from ..db import run_written
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
 from ..web.cookies import set_token_cookie
@@ -145,7 +142,9 @@ class UserLoginFormAdmin(_AccountFormAdmin):
 
     @property
     def route_page(self) -> Callable[..., Any]:
-        async def route(request: Request, result: Any = Depends(super().route_page)) -> Any:
+        page = super().route_page
+
+        async def route(request: Request, result: Any = Depends(page)) -> Any:
             if request.user:
                 raise HTTPException(
                     status_code=307, detail="already logged in", headers={"location": self.home(request)}
@@ -206,7 +205,9 @@ class UserRegFormAdmin(_AccountFormAdmin):
 
     @property
     def route_submit(self) -> Callable[..., Any]:
-        async def route(request: Request, response: Response, result: Any = Depends(super().route_submit)) -> Any:
+        submit = super().route_submit
+
+        async def route(request: Request, response: Response, result: Any = Depends(submit)) -> Any:
             if result.status == 0 and result.code == 0:
                 life = self.site.auth.backend.token_store.expire_seconds
                 set_token_cookie(request, response, result.data.access_token, life)

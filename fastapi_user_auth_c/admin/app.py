@@ -35,7 +35,7 @@ class UserAuthApp(AdminApp, AuthRouter):
 
     def __init__(self, app: AdminApp) -> None:
         AdminApp.__init__(self, app)
-        self.auth = self.auth or self.site.auth
+        self.auth = self.auth or app.site.auth
         AuthRouter.__init__(self)
         self.register_admin(
             self.UserLoginFormAdmin,

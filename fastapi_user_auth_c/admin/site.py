@@ -38,7 +38,12 @@ class AuthAdminSite(AdminSite):
     UserAuthApp: type[DefaultUserAuthApp] = DefaultUserAuthApp
 
     def __init__(
-        self, settings: Settings, *, fastapi: Optional[FastAPI] = None, engine: Any = None, auth: Optional[Auth[Any]] = None
+        self,
+        settings: Settings,
+        *,
+        fastapi: Optional[FastAPI] = None,
+        engine: Any = None,
+        auth: Optional[Auth[Any]] = None,
     ) -> None:
         own_auth = type(self).auth
         super().__init__(settings, fastapi=fastapi, engine=engine)

@@ -17,7 +17,7 @@ from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.utils.functools import cached_property
 from fastapi_amis_admin.utils.pydantic import create_model_by_model
 from fastapi_amis_admin.utils.translation import i18n as _
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.authentication import AuthenticationBackend
@@ -54,7 +54,7 @@ class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
         """The token that the request presents in its header or cookie."""
         return presented_token(request)
 
-    async def authenticate(self, request: Request) -> Any:
+    async def authenticate(self, request: Request) -> Any:  # type: ignore[override]
         """``(auth, user)``; the user is None for guests."""
         request.scope["auth"] = self.auth
         return self.auth, await self.auth.get_current_user(request)
@@ -349,14 +349,14 @@ class Auth(Generic[UserModelT]):
         return user
 
     def _create_role_user(self, session: Session, role_key: str, link: list[str], new_hash: str) -> Any:
-        if session.scalar(select(Role).where(Role.key == role_key)) is None:
+        if session.scalar(select(Role).filter_by(key=role_key)) is None:
             session.add(Role(key=role_key, name=f"{role_key} role"))
         user = session.scalar(select(self.user_model).where(self.user_model.username == role_key))
         if user is None:
             user = self.user_model(username=role_key, password=SecretStr(new_hash))
             session.add(user)
             logger.warning("user %r was made with its name as password: change it", role_key)
-        held = select(CasbinRule.id).where(CasbinRule.ptype == "g", CasbinRule.v0 == link[0], CasbinRule.v1 == link[1])
+        held = select(CasbinRule).filter_by(ptype="g", v0=link[0], v1=link[1])
         if session.scalar(held.limit(1)) is None:
             session.add(CasbinRule(ptype="g", v0=link[0], v1=link[1]))
         session.flush()
@@ -472,7 +472,7 @@ class AuthRouter(RouterMixin):
             dependencies=None,
             response_model=BaseApiOut,
         )
-        if self.route_gettoken:
+        if self.route_gettoken:  # type: ignore[truthy-function]  # a subclass may set it to None
             scheme = self.OAuth2(tokenUrl=f"{self.router_path}/gettoken", auto_error=False)
             self.router.dependencies.append(Depends(scheme))
             self.router.add_api_route(
@@ -521,7 +521,7 @@ class AuthRouter(RouterMixin):
     class OAuth2(OAuth2PasswordBearer):
         """Shows the login in the API documentation; the token itself is read as everywhere."""
 
-        async def __call__(self, request: Request) -> Optional[str]:
+        async def __call__(self, request: Request) -> Optional[str]:  # type: ignore[override]
             return presented_token(request)
 
 

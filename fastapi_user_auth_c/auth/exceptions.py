@@ -66,7 +66,7 @@ class ApiError(ApiException):
 
     def __init__(
         self,
-        status: int = ErrorCode.FAIL,
+        status: Any = ErrorCode.FAIL,
         msg: str = "",
         headers: Optional[dict[str, Any]] = None,
         **extra: Any,

@@ -23,7 +23,7 @@ class UserLoginOut(BaseUser):
 
     token_type: str = "bearer"
     access_token: Optional[str] = None
-    password: Optional[SecretStr] = None
+    password: Optional[SecretStr] = None  # type: ignore[assignment]
 
 
 class UserRegIn(UsernameMixin, PasswordMixin, EmailMixin):

@@ -10,7 +10,7 @@ from ..auth.exceptions import AuthError, ErrorCode
 
 get_user_or_none = g.auth.get_current_user
 
-CurrentUserOrNone = Annotated[Optional[g.UserModel], Depends(get_user_or_none)]
+CurrentUserOrNone = Annotated[Optional[g.UserModel], Depends(get_user_or_none)]  # type: ignore[valid-type]
 
 
 def get_user_or_error(user: CurrentUserOrNone) -> Any:  # type: ignore[valid-type]
@@ -24,4 +24,4 @@ def get_user_or_error(user: CurrentUserOrNone) -> Any:  # type: ignore[valid-typ
     return user
 
 
-CurrentUser = Annotated[g.UserModel, Depends(get_user_or_error)]
+CurrentUser = Annotated[g.UserModel, Depends(get_user_or_error)]  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
-"""Permissions in the form that pages exchange them: ``page id#action#group``, and rules of subjects as lists of them."""
+"""Permissions as pages exchange them, ``page id#action#group``, and the rules of subjects as lists of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ..auth.models import CasbinRule
 from ..auth.schemas import SystemUserEnum
+from ..policy.adapter import COLUMNS
 from ..policy.enforcer import resolved
 
 ROOT = f"u:{SystemUserEnum.ROOT}"
@@ -227,7 +228,7 @@ def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: s
 
 def delete_duplicate_rule(session: Session) -> None:
     """Delete rows of policy rules that repeat another one; the oldest stays. Commits."""
-    columns = [CasbinRule.ptype, CasbinRule.v0, CasbinRule.v1, CasbinRule.v2, CasbinRule.v3, CasbinRule.v4, CasbinRule.v5]
+    columns: list[Any] = [getattr(CasbinRule, name) for name in ("ptype", *COLUMNS)]
     oldest = select(func.min(CasbinRule.id).label("id")).group_by(*columns).subquery()
     session.execute(
         delete(CasbinRule).where(CasbinRule.id.not_in(select(oldest.c.id))),  # type: ignore[union-attr]

@@ -1,0 +1,555 @@
+"""``Auth`` outside the site: requires(), start-up, sessions, tokens, databases of the original."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from app_for_tests import RA, UA, Client
+from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from fastapi import Depends, FastAPI, WebSocket
+from starlette.requests import Request
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code: str, **env: str) -> str:
+    """Runs code in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# -- sync endpoints ---------------------------------------------------------------------------------------------------
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+def test_D5_sync_endpoints_are_checked_on_the_servers_loop(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+
+    async def main() -> None:
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client,
+        ):
+            out = (await client.post("/admin/auth/gettoken", data={"username": "root", "password": "root"})).json()
+            client.cookies.clear()
+            headers = {"Authorization": f"bearer {out['data']['access_token']}"}
+            files = 0
+            for turn in range(4):
+                answers = await asyncio.gather(*(client.get("/sync", headers=headers) for _ in range(60)))
+                assert {(a.status_code, a.text) for a in answers} == {(200, '{"name":"root"}')}
+                refused = await asyncio.gather(*(client.get("/sync") for _ in range(10)))
+                assert {answer.status_code for answer in refused} == {403}
+                if turn == 0:
+                    files = open_files()
+            assert open_files() <= files + 3
+            assert (await client.get("/async", headers=headers)).json() == {"name": "root"}
+
+    asyncio.run(main())
+
+
+def test_D5_a_check_outside_a_server_and_inside_a_loop(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+    auth = app.state.site.auth
+
+    @auth.requires()
+    def endpoint(request: Request) -> str:
+        return "in"
+
+    request = Request({"type": "http", "headers": [], "path": "/", "user": None})
+    with pytest.raises(Exception, match="403"):
+        endpoint(request)
+
+    async def inside() -> None:
+        endpoint(request)
+
+    with pytest.raises(RuntimeError, match="running event loop"):
+        asyncio.run(inside())
+    with pytest.raises(TypeError, match="request must be a Request"):
+        endpoint("text")
+    with pytest.raises(TypeError, match="endpoint_without"):
+
+        @auth.requires()
+        def endpoint_without() -> None:
+            pass
+
+
+# -- start ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("startup", ["lifespan", "on_event", "by hand"])
+@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite"], indirect=True)
+def test_D6_the_policy_is_loaded_before_the_first_request_once(
+    make_app: Callable[..., Any], database_url: str, startup: str, tmp_path: Path
+) -> None:
+    app = make_app(database_url, startup)
+    enforcer = app.state.site.auth.enforcer
+    loads = []
+    load = enforcer.load_policy
+
+    async def counted() -> None:
+        loads.append(1)
+        await load()
+
+    enforcer.load_policy = counted
+    with TestClient(app) as client:
+        assert loads == [1]
+        assert enforcer.get_named_grouping_policy("g2")
+        assert client.portal.call(enforcer.has_role_for_user, "u:root", "r:root")
+        assert client.get("/free").status_code == 200
+        assert Client(client, "root")("GET", "/async").status_code == 200
+    if startup == "by hand":
+        with sqlite3.connect(tmp_path / "test.db") as table:
+            row = table.execute("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'").fetchall()
+        assert row == [("u:admin", "AuthAdminSite", "page", "page", "allow")]
+
+
+# -- a database of the original ---------------------------------------------------------------------------------------
+
+ORIGINAL_TABLES = {
+    "auth_user": """email VARCHAR, password VARCHAR NOT NULL, username VARCHAR(32) NOT NULL, delete_time DATETIME,
+        update_time DATETIME DEFAULT CURRENT_TIMESTAMP, create_time DATETIME NOT NULL, id INTEGER NOT NULL,
+        is_active BOOLEAN NOT NULL, nickname VARCHAR(40), avatar VARCHAR(255), PRIMARY KEY (id)""",
+    "auth_role": """delete_time DATETIME, update_time DATETIME DEFAULT CURRENT_TIMESTAMP,
+        create_time DATETIME NOT NULL, id INTEGER NOT NULL, "key" VARCHAR(40) NOT NULL, name VARCHAR(40) NOT NULL,
+        "desc" VARCHAR(400) NOT NULL, PRIMARY KEY (id)""",
+    "auth_casbin_rule": """id INTEGER NOT NULL, ptype VARCHAR NOT NULL, v0 VARCHAR NOT NULL, v1 VARCHAR NOT NULL,
+        v2 VARCHAR, v3 VARCHAR, v4 VARCHAR, v5 VARCHAR, PRIMARY KEY (id)""",
+    "auth_login_history": """create_time DATETIME NOT NULL, id INTEGER NOT NULL, user_id INTEGER,
+        login_name VARCHAR(20) NOT NULL, ip VARCHAR(20) NOT NULL, ip_info VARCHAR(255) NOT NULL,
+        client VARCHAR(20) NOT NULL, user_agent VARCHAR(400) NOT NULL, login_type VARCHAR(20) NOT NULL,
+        login_status VARCHAR(20) NOT NULL, forwarded_for VARCHAR(60) NOT NULL, PRIMARY KEY (id)""",
+    "auth_token": """create_time DATETIME NOT NULL, id INTEGER NOT NULL, token VARCHAR(48) NOT NULL,
+        data VARCHAR NOT NULL, PRIMARY KEY (id)""",
+}
+# hashes that passlib 1.7.4 with bcrypt 4.0.1 made of "root" and "admin"
+ROOT_HASH = "$2b$12$jZzoX92cH/HEabQUDXRcI.KvC3VtCS91LT2B1oBCxIaayfQUeW7/y"
+ADMIN_HASH = "$2b$12$tu0XetOlbM4njkBVdLks5uUtjZOFKo35mBfdAYbpEhMbY5Iy5g7Im"
+TIME = "2024-03-01 10:00:00.000000"
+
+
+def write_original_database(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        for name, columns in ORIGINAL_TABLES.items():
+            db.execute(f"CREATE TABLE {name} ({columns})")
+        db.execute("CREATE UNIQUE INDEX ix_auth_user_username ON auth_user (username)")
+        db.execute('CREATE UNIQUE INDEX ix_auth_role_key ON auth_role ("key")')
+        users = [("admin", ADMIN_HASH), ("root", ROOT_HASH), ("ed", ADMIN_HASH)]
+        for number, (name, hash_) in enumerate(users, 1):
+            db.execute(
+                "INSERT INTO auth_user (id, username, password, create_time, update_time, is_active, nickname, avatar)"
+                " VALUES (?, ?, ?, ?, ?, 1, '', '')",
+                (number, name, hash_, TIME, TIME),
+            )
+        for number, key in enumerate(["admin", "root", "editor"], 1):
+            db.execute(
+                'INSERT INTO auth_role (id, "key", name, "desc", create_time) VALUES (?, ?, ?, \'\', ?)',
+                (number, key, f"{key} role", TIME),
+            )
+        rules = [
+            ("g", "u:admin", "r:admin"),
+            ("g", "u:root", "r:root"),
+            ("g", "u:ed", "r:editor"),
+            ("g2", "AuthAdminSite", "f736aeb720a47010"),  # the API documentation
+            ("g2", "AuthAdminSite", "283002fe81d9bbae"),  # Home
+            ("g2", "AuthAdminSite", "Auth>UserAuthApp"),
+            ("g2", "Auth>UserAuthApp", "Auth>UserAdmin"),
+            ("g2", "Auth>UserAuthApp", "Auth>RoleAdmin"),
+            ("p", "u:admin", "AuthAdminSite", "page", "page", "allow"),
+            ("p", "r:editor", "Auth>UserAdmin", "page", "page", "allow"),
+            ("p", "r:editor", "Auth>UserAdmin", "page:list", "page", "allow"),
+            ("p", "r:editor", "Auth>UserAdmin", "page:list:email", "page:list", "allow"),
+            ("p", "u:ed", "283002fe81d9bbae", "page", "page", "allow"),
+        ]
+        for rule in rules:
+            padded = [*rule, *[None] * (7 - len(rule))]
+            db.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4, v5) VALUES (?,?,?,?,?,?,?)", padded)
+        now = time.strftime("%Y-%m-%d %H:%M:%S.000000")
+        for token, created in (("live" * 11, now), ("dead" * 11, TIME)):
+            data = '{"id":3,"username":"ed"}'
+            db.execute("INSERT INTO auth_token (token, data, create_time) VALUES (?, ?, ?)", (token, data, created))
+
+
+@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite"], indirect=True)
+def test_D9_a_database_of_the_original_opens_as_it_is(
+    make_app: Callable[..., Any], database_url: str, tmp_path: Path
+) -> None:
+    write_original_database(tmp_path / "test.db")
+
+    def content() -> dict[str, Any]:
+        with sqlite3.connect(tmp_path / "test.db") as db:
+            return {
+                "users": db.execute("SELECT id, username, password FROM auth_user ORDER BY id").fetchall(),
+                "roles": db.execute('SELECT id, "key", name FROM auth_role ORDER BY id').fetchall(),
+                "rules": db.execute("SELECT ptype, v0, v1, v2, v3, v4, v5 FROM auth_casbin_rule").fetchall(),
+            }
+
+    before = content()
+    app = make_app(database_url)
+    enforcer = app.state.site.auth.enforcer
+    with TestClient(app) as client:
+        after = content()
+        assert after["users"] == before["users"] and after["roles"] == before["roles"]
+        assert set(after["rules"]) > set(before["rules"])
+        assert {row[0] for row in set(after["rules"]) - set(before["rules"])} == {"g2"}  # pages new since
+        assert len(after["rules"]) == len(set(after["rules"]))
+        ed = Client(client)
+        ed.headers = {"Authorization": "bearer " + "live" * 11}
+        assert ed("GET", "/sync").json() == {"name": "ed"}
+        ed.headers = {"Authorization": "bearer " + "dead" * 11}
+        assert ed("GET", "/sync").status_code == 403
+        root, admin, ed = Client(client, "root"), Client(client, "admin"), Client(client, "ed", "admin")
+        assert ed("POST", "/admin/").status_code == 200
+        assert ed("POST", f"{UA}/list").status_code == 200
+        assert ed("POST", f"{RA}/list").status_code == 401
+        assert admin("POST", "/admin/").status_code == 200
+        assert admin("POST", f"{UA}/list").status_code == 401
+        assert len(root.data("POST", f"{UA}/list")["items"]) == 3
+        assert ed("POST", "/admin/page/home").status_code == 200
+        assert enforcer.enforce("u:ed", "Auth>UserAdmin", "page:list:email", "page:list")
+        assert not enforcer.enforce("u:ed", "Auth>UserAdmin", "page:update", "page")
+
+
+def test_D9_one_rule_set_decides_as_the_model_file_says() -> None:
+    """Decisions that the original's model makes of the rules above, by casbin 1.43 with that model."""
+    casbin = pytest.importorskip("casbin")
+    from fastapi_user_auth_c.policy import AsyncEnforcer
+
+    model = casbin.Model()
+    model.load_model_from_text(
+        "[request_definition]\nr = sub, obj, act, group\n[policy_definition]\np = sub, obj, act, group, eft\n"
+        "[role_definition]\ng = _, _\ng2 = _, _\n[policy_effect]\ne = subjectPriority(p.eft) || deny\n[matchers]\n"
+        'm = (r.sub=="u:root" && p.eft=="allow") || '
+        "((g(r.sub, p.sub) && g2(r.obj, p.obj) && keyMatch(r.act,p.act)) && r.group==p.group)\n"
+    )
+    theirs, ours = casbin.Enforcer(model), AsyncEnforcer()
+    links = [["u:ed", "r:editor"], ["u:admin", "r:admin"]]
+    pages = [["AuthAdminSite", "Auth>UserAuthApp"], ["Auth>UserAuthApp", "Auth>UserAdmin"]]
+    rules = [
+        ["u:admin", "AuthAdminSite", "page", "page", "allow"],
+        ["r:editor", "Auth>UserAdmin", "page", "page", "allow"],
+        ["r:editor", "Auth>UserAdmin", "page:list", "page", "allow"],
+        ["r:editor", "Auth>UserAdmin", "page:list:*", "page:list", "allow"],
+    ]
+    theirs.add_grouping_policies(links)
+    theirs.add_named_grouping_policies("g2", pages)
+    theirs.add_policies(rules)
+    theirs.model.sort_policies_by_subject_hierarchy()
+    ours.add("g", links)
+    ours.add("g2", pages)
+    ours.add("p", rules)
+    for subject in ("u:ed", "u:admin", "u:root", "u:guest", "r:editor"):
+        for page in ("AuthAdminSite", "Auth>UserAuthApp", "Auth>UserAdmin", "Auth>RoleAdmin"):
+            for action, group in (("page", "page"), ("page:list", "page"), ("page:list:email", "page:list")):
+                request = (subject, page, action, group)
+                assert ours.enforce(*request) == theirs.enforce(*request), request
+
+
+# -- requires, in all its uses ----------------------------------------------------------------------------------------
+
+
+def test_requires_as_decorator_dependency_and_call(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+    auth = app.state.site.auth
+
+    @app.get("/vip")
+    @auth.requires(roles=["vip", "root"])
+    async def vip(request: Request, number: int = 1) -> Any:
+        return number
+
+    @app.get("/depend", dependencies=[Depends(auth.requires("admin")())])
+    async def depend() -> Any:
+        return "in"
+
+    @app.get("/user")
+    def user(user: Any = Depends(auth.get_current_user)) -> Any:
+        return user and user.username
+
+    @app.get("/call")
+    async def call(request: Request) -> Any:
+        return bool(await auth.requires("admin", response=False)(request))
+
+    @app.get("/redirect")
+    @auth.requires("admin", redirect="free_endpoint")
+    async def redirect(request: Request) -> Any:
+        return "in"
+
+    @app.get("/status")
+    @auth.requires("admin", status_code=404)
+    def status(request: Request) -> Any:
+        return "in"
+
+    @app.websocket("/socket")
+    @auth.requires("root")
+    async def socket(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(websocket.user.username)
+        await websocket.close()
+
+    with TestClient(app) as client:
+        guest, root, admin = Client(client), Client(client, "root"), Client(client, "admin")
+        assert [who("GET", "/vip?number=5").status_code for who in (guest, root, admin)] == [403, 200, 403]
+        assert root("GET", "/vip?number=5").json() == 5
+        assert [who("GET", "/depend").status_code for who in (guest, root, admin)] == [403, 403, 200]
+        assert [who("GET", "/user").json() for who in (guest, root, admin)] == [None, "root", "admin"]
+        assert [who("GET", "/call").json() for who in (guest, root, admin)] == [False, False, True]
+        away = guest("GET", "/redirect")
+        assert away.status_code == 307 and away.headers["location"] == "http://testserver/free"
+        assert [who("GET", "/status").status_code for who in (guest, root, admin)] == [404, 404, 200]
+        with client.websocket_connect("/socket", headers=root.headers) as socket_:
+            assert socket_.receive_text() == "root"
+        for who in (guest, admin):
+            with pytest.raises(WebSocketDisconnect), client.websocket_connect("/socket", headers=who.headers):
+                pass
+        assert client.portal.call(auth.has_role_for_user, "root", ["admin", "root"])
+        assert client.portal.call(auth.has_role_for_user, "root", ["admin", "root"], False)
+        assert not client.portal.call(auth.has_role_for_user, "admin", ["admin", "vip"], False)
+        assert not client.portal.call(auth.has_role_for_user, "guest", "")
+
+
+def test_a_middleware_sets_user_and_auth(make_app: Callable[..., Any], database_url: str) -> None:
+    site_app = make_app(database_url)
+    auth = site_app.state.site.auth
+    app = FastAPI()
+    auth.backend.attach_middleware(app)
+
+    @app.get("/who")
+    def who(request: Request) -> Any:
+        assert request.auth is auth
+        return request.user.username if request.user else None
+
+    with TestClient(site_app) as client:
+        headers = Client(client, "root").headers
+    with TestClient(app) as client:
+        assert client.get("/who").json() is None
+        assert client.get("/who", headers=headers).json() == "root"
+        assert client.get("/who", headers={"Authorization": "bearer nonsense"}).json() is None
+        assert client.get("/who", headers={"Authorization": headers["Authorization"][7:]}).json() is None
+
+
+# -- objects from outside ---------------------------------------------------------------------------------------------
+
+
+def test_passlib_and_casbin_may_be_given(make_app: Callable[..., Any], database_url: str) -> None:
+    casbin = pytest.importorskip("casbin")
+    from fastapi_user_auth_c.utils.sqlachemy_adapter import Adapter
+
+    class Context:
+        """The methods of passlib's CryptContext that matter, by another name."""
+
+        def hash(self, secret: str) -> str:
+            return f"plain:{secret}"
+
+        def verify(self, secret: str, hash: str) -> bool:
+            if not hash.startswith("plain:"):
+                raise ValueError("hash could not be identified")
+            return hash == f"plain:{secret}"
+
+    model = casbin.Model()
+    model.load_model_from_text(
+        "[request_definition]\nr = sub, obj, act, group\n[policy_definition]\np = sub, obj, act, group, eft\n"
+        "[role_definition]\ng = _, _\ng2 = _, _\n[policy_effect]\ne = some(where (p.eft == allow))\n[matchers]\n"
+        'm = r.sub=="u:root" || (g(r.sub, p.sub) && r.obj == p.obj && keyMatch(r.act,p.act) && r.group==p.group)\n'
+    )
+    enforcer = casbin.AsyncEnforcer(model)
+    app = make_app(database_url, pwd_context=Context(), enforcer=enforcer)
+    enforcer.set_adapter(Adapter(app.state.site.db))
+    with TestClient(app) as client:
+        client.portal.call(enforcer.add_policy, "u:root", "x", "y", "page", "allow")
+        client.portal.call(enforcer.add_grouping_policy, "u:root", "r:root")
+        root = Client(client, "root")
+        assert root("GET", "/async").status_code == 200
+        root.data("POST", f"{UA}/item", {"username": "bob", "password": "pw"})
+        assert root.act(UA, "UpdateSubRolesAction", 3, {"role_keys": "admin"}).status_code == 200
+        assert client.portal.call(enforcer.get_roles_for_user, "u:bob") == ["r:admin"]
+        assert root.act(UA, "UpdateSubRolesAction", 3, {"role_keys": ""}).status_code == 200
+        assert client.portal.call(enforcer.get_roles_for_user, "u:bob") == []
+        assert enforcer.get_named_grouping_policy("g2")
+        Client(client, "bob", "pw")
+
+
+# -- tokens -----------------------------------------------------------------------------------------------------------
+
+
+def test_jwt_tokens(make_app: Callable[..., Any], database_url: str) -> None:
+    from fastapi_user_auth_c.auth.backends.jwt import JwtTokenStore
+
+    store: Any = JwtTokenStore("k" * 32, expire_seconds=100)
+    app = make_app(database_url, token_store=store)
+    with TestClient(app) as client:
+        root = Client(client, "root")
+        assert root("GET", "/async").status_code == 200
+        assert root("GET", "/admin/auth/logout").status_code == 307
+    token = root.headers["Authorization"][7:]
+    head, body, signature = token.split(".")
+
+    def part(value: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    def read(token: str) -> Any:
+        return asyncio.run(store.read_token(token))
+
+    def signed(head: Any, claims: Any) -> str:
+        text = f"{part(head)}.{part(claims)}"
+        return text + "." + base64.urlsafe_b64encode(store._sign(text.encode())).rstrip(b"=").decode()
+
+    assert read(token).username == "root"
+    good = {"id": 1, "username": "root", "exp": time.time() + 50}
+    assert read(signed({"alg": "HS256"}, good)).id == 1
+    for bad in (
+        "", "a.b.c", "..", f"{head}.{body}.", f"{head}.{body}.{signature[:-1]}", f"{part({'alg': 'none'})}.{body}.",
+        f"{head}.{part(good)}.{signature}", token + "=", "x" * 9000, "ä.b.c",
+        *(signed({"alg": name}, good) for name in ("none", "HS512", ["HS256"], None, 1)),
+        signed({}, good), signed([], good), signed({"alg": "HS256", "crit": ["x"]}, good),
+        *(signed({"alg": "HS256"}, {**good, "exp": exp}) for exp in (None, [], True, "1", time.time() - 1, 10**50)),
+        signed({"alg": "HS256"}, {**good, "exp": float("inf")}),
+        signed({"alg": "HS256"}, {"id": 1, "username": "root"}), signed({"alg": "HS256"}, {"exp": good["exp"]}),
+    ):  # fmt: skip
+        assert read(bad) is None, bad
+    for arguments in (("",), ("k", "none"), ("k", "RS256")):
+        with pytest.raises(ValueError):
+            JwtTokenStore(*arguments)
+
+
+def test_redis_tokens(make_app: Callable[..., Any], database_url: str) -> None:
+    redis = pytest.importorskip("redis.asyncio")
+    from fastapi_user_auth_c.auth.backends.redis import RedisTokenStore
+
+    client = redis.Redis()
+    store: Any = RedisTokenStore(client, expire_seconds=100)
+
+    async def main() -> None:
+        try:
+            await client.ping()
+        except Exception as error:
+            pytest.skip(f"no Redis server: {error}")
+        token = await store.write_token({"id": 1, "username": "root", "password": "x"})
+        assert (await store.read_token(token)).username == "root"
+        assert 0 < await client.ttl(store.get_key(token)) <= 100
+        assert b"password" not in await client.get(store.get_key(token))
+        await store.destroy_token(token)
+        assert await store.read_token(token) is None
+        await client.aclose()
+
+    asyncio.run(main())
+
+
+# -- the session of a request -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite"], indirect=True)
+def test_a_request_has_a_session_only_when_it_asks_for_one(make_app: Callable[..., Any], database_url: str) -> None:
+    from sqlalchemy import event
+
+    app = make_app(database_url)
+    db = app.state.site.db
+
+    @app.get("/write")
+    async def write(fail: bool = False) -> Any:
+        from fastapi_user_auth_c.auth.models import Role
+
+        db.session.add(Role(key="made", name="made"))
+        if fail:
+            raise RuntimeError("after the change")
+        return {}
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        checkouts: list[int] = []
+        engine = getattr(db.engine, "sync_engine", db.engine)
+        event.listen(engine, "checkout", lambda *_: checkouts.append(1))
+        assert client.get("/free").status_code == 200
+        assert client.get("/sync").status_code == 403  # no token, nothing to look up
+        assert checkouts == []
+        root = Client(client, "root")
+        assert client.get("/write?fail=true").status_code == 500
+        assert len(root.data("POST", f"{RA}/list")["items"]) == 2
+        assert client.get("/write").status_code == 200
+        assert len(root.data("POST", f"{RA}/list")["items"]) == 3
+        assert client.get("/write").status_code == 500  # the key is there already: refused before the answer
+        assert len(root.data("POST", f"{RA}/list")["items"]) == 3
+
+
+# -- the package ------------------------------------------------------------------------------------------------------
+
+
+def test_importing_the_package_is_cheap_and_makes_the_admin_importable() -> None:
+    python(
+        "import sys, fastapi_user_auth_c\n"
+        "heavy = {'fastapi', 'sqlalchemy', 'pydantic', 'starlette', 'fastapi_amis_admin'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from fastapi_amis_admin.admin import ModelAdmin\n"
+        "from fastapi_user_auth_c import AuthAdminSite, Auth\n"
+    )
+
+
+def test_bare_faa_may_come_first() -> None:
+    python("import fastapi_amis_admin, fastapi_user_auth_c\nfrom fastapi_user_auth_c.admin import AuthAdminSite\n")
+
+
+def test_install_answers_the_name_of_the_original(tmp_path: Path) -> None:
+    python(
+        "import os, sys\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "import fastapi_user_auth_c; fastapi_user_auth_c.install(); fastapi_user_auth_c.install()\n"
+        "from fastapi_user_auth.admin import AuthAdminSite\n"
+        "from fastapi_user_auth.auth.backends.jwt import JwtTokenStore\n"
+        "import fastapi_user_auth.auth.models as theirs, fastapi_user_auth_c.auth.models as ours\n"
+        "assert theirs is ours and ours.__spec__.name == 'fastapi_user_auth_c.auth.models'\n"
+        "import fastapi_user_auth\n"
+        "assert fastapi_user_auth is fastapi_user_auth_c\n"
+        "try: import fastapi_user_auth.nothing\n"
+        "except ModuleNotFoundError: pass\n"
+        "else: raise SystemExit('found')\n"
+    )
+
+
+def test_install_after_the_original_says_so() -> None:
+    python(
+        "import sys, types\n"
+        "sys.modules['fastapi_user_auth'] = types.ModuleType('fastapi_user_auth')\n"
+        "import fastapi_user_auth_c\n"
+        "try: fastapi_user_auth_c.install()\n"
+        "except ImportError as error: assert 'imported already' in str(error)\n"
+        "else: raise SystemExit('accepted')\n"
+    )
+
+
+def test_globals(make_app: Callable[..., Any], tmp_path: Path) -> None:
+    python(
+        "import os\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "import fastapi_user_auth_c\n"
+        "from fastapi_amis_admin.admin.settings import Settings\n"
+        "from fastapi_amis_admin.globals import set_site\n"
+        "from fastapi_user_auth_c.admin import AuthAdminSite\n"
+        "site = AuthAdminSite(Settings(database_url_async='sqlite+aiosqlite:///x.db'))\n"
+        "set_site(site)\n"
+        "from fastapi_user_auth_c import globals as g\n"
+        "from fastapi_user_auth_c.globals.deps import CurrentUser, CurrentUserOrNone\n"
+        "assert g.site is site and g.auth is site.auth and g.UserModel is site.auth.user_model\n"
+    )
