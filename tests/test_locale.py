@@ -61,3 +61,24 @@ def test_texts_follow_the_environment(language: str, label: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == label
+
+
+def test_the_applications_own_texts_win() -> None:
+    code = (
+        "import gettext, fastapi_user_auth_c\n"
+        "from fastapi_amis_admin.utils.translation import i18n\n"
+        "own = [gettext.NullTranslations(), gettext.NullTranslations()]\n"
+        "for n, catalog in enumerate(own):\n"
+        "    catalog._catalog = {'Save': f'own {n}'}\n"
+        "    catalog.gettext = catalog._catalog.get\n"
+        "print(i18n('All', 'zh_CN'), i18n('Role ID', 'zh_CN'))\n"
+        "i18n.load_translations({'zh_CN': own[0]})\n"
+        "i18n.load_translations({'zh_CN': own[1]})\n"
+        "print(i18n('Save', 'zh_CN'), i18n('Role ID', 'zh_CN'), i18n('Save', 'de_DE'))\n"
+    )
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    for _ in range(3):  # a set would have another order now and then
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split("\n")[0] == "所有 角色标识"
+        assert done.stdout.split("\n")[1].startswith("own 1 角色标识")

@@ -21,9 +21,21 @@ def translations() -> dict[str, GNUTranslations]:
     return found
 
 
+class _LastFirst(list[GNUTranslations]):
+    """Catalogues of a language, the one that was loaded last in front: it wins where several have a text.
+
+    fastapi-amis-admin keeps a set of them, in no order.
+    """
+
+    def add(self, catalog: GNUTranslations) -> None:
+        self.insert(0, catalog)
+
+
 def load() -> None:
     """Give the catalogues to fastapi-amis-admin, whose ``i18n`` translates for both."""
     from fastapi_amis_admin.utils.translation import I18N, i18n
 
+    for language in translations():
+        i18n._locales[language] = _LastFirst(i18n._locales.get(language, ()))
     i18n.load_translations(translations())
     I18N.gettext.cache_clear()  # texts asked for before
