@@ -67,6 +67,7 @@ class BaseSubAction(ModelAction):
 
     def __init__(self, admin: Any, **kwargs: Any) -> None:
         super().__init__(admin, **kwargs)
+        self.action = self.action.copy(deep=True)  # its dialog gets a title, which is not that of other pages
         if issubclass(admin.model, BaseRole):
             self._subject = "r"
         elif issubclass(admin.model, BaseUser):
