@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from app_for_tests import RA, UA, Client
+from app_for_tests import RA, UA, Client, settings_for
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
 from starlette.requests import Request
@@ -492,6 +493,37 @@ def test_a_request_has_a_session_only_when_it_asks_for_one(make_app: Callable[..
         assert len(root.data("POST", f"{RA}/list")["items"]) == 3
         assert client.get("/write").status_code == 500  # the key is there already: refused before the answer
         assert len(root.data("POST", f"{RA}/list")["items"]) == 3
+
+
+def test_auth_and_settings_may_name_the_same_database(database_url: str, monkeypatch: Any, tmp_path: Path) -> None:
+    """As the documented example with JwtTokenStore does."""
+    from sqlalchemy import event
+    from sqlalchemy_database import AsyncDatabase
+    from sqlmodel import SQLModel
+
+    from fastapi_user_auth_c.admin import AuthAdminSite
+    from fastapi_user_auth_c.auth import Auth
+
+    monkeypatch.chdir(tmp_path)
+    db = AsyncDatabase.create(database_url)
+    site = AuthAdminSite(settings_for(database_url), auth=Auth(db=db))
+    assert site.db is db
+
+    @asynccontextmanager
+    async def tables(app: FastAPI) -> Any:
+        await db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        await site.auth.create_role_user("root")
+        yield
+
+    app = FastAPI(lifespan=tables)
+    site.mount_app(app)
+    held: set[int] = set()
+    event.listen(db.engine.sync_engine, "checkout", lambda connection, *_: held.add(id(connection)))
+    event.listen(db.engine.sync_engine, "checkin", lambda connection, *_: held.discard(id(connection)))
+
+    with TestClient(app) as client:
+        assert len(Client(client, "root").data("POST", f"{UA}/list")["items"]) == 1
+    assert not held
 
 
 # -- the package ------------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list
 class BaseSubAction(ModelAction):
     """An action on the subject that a row of the page stands for."""
 
+    action: Any
+
     def __init__(self, admin: Any, **kwargs: Any) -> None:
         super().__init__(admin, **kwargs)
         self.action = self.action.copy(deep=True)  # its dialog gets a title, which is not that of other pages

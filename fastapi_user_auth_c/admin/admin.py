@@ -66,7 +66,8 @@ def attach_page_head(page: Page) -> Page:
     """Put the body of a page in a narrow column in the middle, with a head above it."""
     page.body = [
         Html(
-            html='<div style="margin: 96px 0 40px; text-align: center; font-size: 32px; font-weight: bold;">Amis Admin</div>'
+            html='<div style="margin: 96px 0 40px; text-align: center; font-size: 32px; font-weight: bold;">'
+            "Amis Admin</div>"
         ),
         Grid(columns=[{"body": [page.body], "lg": 4, "md": 6, "valign": "middle"}], align="center", valign="middle"),
     ]

@@ -12,6 +12,7 @@ from fastapi_amis_admin.amis.components import ActionType, App, Dialog, Flex, Pa
 from fastapi_amis_admin.amis.constants import SizeEnum
 from fastapi_amis_admin.amis.types import AmisAPI
 from fastapi_amis_admin.utils.translation import i18n as _
+from sqlalchemy import make_url
 from starlette.requests import Request
 
 from ..auth import Auth
@@ -23,13 +24,18 @@ from .files import FileAdmin
 from .handlers import validation_error
 
 
+def _database_url(settings: Settings) -> str:
+    """The database that fastapi-amis-admin takes of these settings."""
+    return str(settings.database_url_async or settings.database_url)
+
+
 class AuthAdminSite(AdminSite):
     """The admin site.
 
     Args:
         settings: of fastapi-amis-admin.
         fastapi: the application to mount the site's routes in; default one of its own.
-        engine: the database; default the one in the settings.
+        engine: the database; default that of ``auth`` where the settings name the same one, else the one they name.
         auth: the :class:`~fastapi_user_auth_c.auth.Auth`; default one over the site's database.
     """
 
@@ -45,9 +51,12 @@ class AuthAdminSite(AdminSite):
         engine: Any = None,
         auth: Optional[Auth[Any]] = None,
     ) -> None:
-        own_auth = type(self).auth
+        auth = auth or type(self).auth
+        if engine is None and auth is not None and auth.db.engine.url == make_url(_database_url(settings)):
+            # a second Database for one URL is the first, made anew by halves: sessions of both would be mixed up
+            engine = auth.db
         super().__init__(settings, fastapi=fastapi, engine=engine)
-        self.auth = auth or own_auth or Auth(db=self.db)
+        self.auth = auth or Auth(db=self.db)
         install_startup(self)
         self.unregister_admin(BaseFileAdmin)
         self.register_admin(FileAdmin, self.UserAuthApp)
