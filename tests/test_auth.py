@@ -506,8 +506,9 @@ def test_auth_and_settings_may_name_the_same_database(database_url: str, monkeyp
 
     monkeypatch.chdir(tmp_path)
     db = AsyncDatabase.create(database_url)
+    engine = db.engine.sync_engine
     site = AuthAdminSite(settings_for(database_url), auth=Auth(db=db))
-    assert site.db is db
+    assert site.db is db and db.engine.sync_engine is engine
 
     @asynccontextmanager
     async def tables(app: FastAPI) -> Any:
@@ -518,8 +519,8 @@ def test_auth_and_settings_may_name_the_same_database(database_url: str, monkeyp
     app = FastAPI(lifespan=tables)
     site.mount_app(app)
     held: set[int] = set()
-    event.listen(db.engine.sync_engine, "checkout", lambda connection, *_: held.add(id(connection)))
-    event.listen(db.engine.sync_engine, "checkin", lambda connection, *_: held.discard(id(connection)))
+    event.listen(engine, "checkout", lambda connection, *_: held.add(id(connection)))
+    event.listen(engine, "checkin", lambda connection, *_: held.discard(id(connection)))
 
     with TestClient(app) as client:
         assert len(Client(client, "root").data("POST", f"{UA}/list")["items"]) == 1
