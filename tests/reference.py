@@ -13,6 +13,27 @@ from functools import cache
 Rule = tuple[str, ...]
 
 
+#: Casbin's terms for the built-in model, apart from root; ``{pages}`` says which pages a rule is for.
+CASBIN_MODEL = """
+[request_definition]
+r = sub, obj, act, group
+
+[policy_definition]
+p = sub, obj, act, group, eft
+
+[role_definition]
+g = _, _
+g2 = _, _
+
+[policy_effect]
+e = subjectPriority(p.eft) || deny
+
+[matchers]
+m = g(r.sub, p.sub) && {pages} && keyMatch(r.act, p.act) && r.group == p.group
+"""
+SAME_PAGES = "g2(r.obj, p.obj)"
+
+
 def key_match(text: str, pattern: str) -> bool:
     """Casbin's keyMatch: a ``*`` ends the pattern, which then matches everything with that beginning."""
     star = pattern.find("*")

@@ -17,30 +17,13 @@ import random
 
 import casbin
 import pytest
-from reference import decide, random_policy
+from reference import CASBIN_MODEL, SAME_PAGES, decide, random_policy
 
 from fastapi_user_auth_c._core import PolicyEngine
 from fastapi_user_auth_c.policy import Enforcer
 
-MODEL = """
-[request_definition]
-r = sub, obj, act, group
-
-[policy_definition]
-p = sub, obj, act, group, eft
-
-[role_definition]
-g = _, _
-g2 = _, _
-
-[policy_effect]
-e = subjectPriority(p.eft) || deny
-
-[matchers]
-m = g(r.sub, p.sub) && {pages} && keyMatch(r.act, p.act) && r.group == p.group
-"""
-PLAIN = MODEL.format(pages="g2(r.obj, p.obj)")
-CLIMBING = MODEL.format(pages='(r.obj == p.obj || (p.eft == "allow" && g2(r.obj, p.obj)))')
+PLAIN = CASBIN_MODEL.format(pages=SAME_PAGES)
+CLIMBING = CASBIN_MODEL.format(pages='(r.obj == p.obj || (p.eft == "allow" && g2(r.obj, p.obj)))')
 
 
 class Rows:

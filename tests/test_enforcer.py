@@ -14,6 +14,7 @@ from casbin.persist.adapters import FileAdapter as CasbinFileAdapter
 from casbin.persist.adapters.asyncio import AsyncFileAdapter as CasbinAsyncFileAdapter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference import CASBIN_MODEL, SAME_PAGES
 from sqlalchemy import Column, Integer, MetaData, String, event, select
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
@@ -32,23 +33,7 @@ from fastapi_user_auth_c.policy import (
 )
 from fastapi_user_auth_c.policy.adapter import AdapterException
 
-MODEL = """
-[request_definition]
-r = sub, obj, act, group
-
-[policy_definition]
-p = sub, obj, act, group, eft
-
-[role_definition]
-g = _, _
-g2 = _, _
-
-[policy_effect]
-e = subjectPriority(p.eft) || deny
-
-[matchers]
-m = g(r.sub, p.sub) && g2(r.obj, p.obj) && keyMatch(r.act, p.act) && r.group == p.group
-"""
+MODEL = CASBIN_MODEL.format(pages=SAME_PAGES)
 
 PLAIN_MODEL = """
 [request_definition]

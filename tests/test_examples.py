@@ -122,13 +122,17 @@ def user_model(module: Any, ask: Visitors) -> None:
     assert ask.data("root", "PUT", f"{table}/item/{made['id']}", {"point": 3}) == 1
     assert ask.data("root", "GET", f"{table}/item/{made['id']}")["point"] == 3
     assert ask("bob", "POST", f"{table}/list", {}).json()["status"] != 0
+    rows = ask.data("root", "POST", f"{table}/list", {})["items"]
+    assert {row["username"] for row in rows} == {"root", "admin", "vip", "bob", "carol"}
+    found = ask.data("root", "POST", f"{table}/list", {"username": "[~]car%"})["items"]
+    assert [row["username"] for row in found] == ["carol"]
+    logins = ask.data("root", "POST", "/admin/auth/LoginHistoryAdmin/list", {})["items"]
+    assert {row["login_name"] for row in logins} >= {"root", "bob"}
 
 
 @check("user_model")
 def my_user(module: Any, ask: Visitors) -> None:
     user_model(module, ask)
-    rows = ask.data("root", "POST", "/admin/auth/UserAdmin/list", {})["items"]
-    assert {row["username"] for row in rows} == {"root", "admin", "vip", "bob", "carol"}
     values = {"username": "dave", "password": "dave", "phone": "123", "birthday": "2000-01-02", "parent_id": 1}
     made = ask.data("root", "POST", "/admin/auth/UserAdmin/item", values)
     assert (made["phone"], made["birthday"], made["parent_id"], made["location"]) == ("123", "2000-01-02", 1, None)

@@ -281,6 +281,11 @@ class UserInfoFormAdmin(FormAdmin):
         return await self.site.auth.requires(response=False)(request)  # type: ignore[no-any-return]
 
 
+def _of_model(model: Any, fields: Any) -> list[Any]:
+    """The fields, with those of the default user model replaced by those of the one in use."""
+    return [getattr(model, field.key) if getattr(field, "class_", None) is User else field for field in fields]
+
+
 class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin, FootableModelAdmin):
     """The page of users."""
 
@@ -335,6 +340,10 @@ class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin,
 
     def __init__(self, app: AdminApp) -> None:
         self.model = self.model or app.site.auth.user_model
+        self.list_display = _of_model(self.model, self.list_display)
+        self.search_fields = _of_model(self.model, self.search_fields)
+        if self.ordering is UserAdmin.ordering:
+            self.ordering = [self.model.id.desc()]
         super().__init__(app)
 
     def _create_schema_read(self) -> Any:
@@ -470,6 +479,11 @@ class LoginHistoryAdmin(ReadOnlyModelAdmin):
     ]
     ordering = [LoginHistory.create_time.desc()]  # type: ignore[attr-defined]
 
+    def __init__(self, app: AdminApp) -> None:
+        self.list_display = _of_model(app.site.auth.user_model, self.list_display)
+        super().__init__(app)
+
     async def get_select(self, request: Request) -> Select[Any]:
         statement = await super().get_select(request)
-        return statement.outerjoin(User, User.id == LoginHistory.user_id)  # type: ignore[no-any-return]
+        user = self.site.auth.user_model
+        return statement.outerjoin(user, user.id == LoginHistory.user_id)  # type: ignore[no-any-return]

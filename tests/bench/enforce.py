@@ -16,26 +16,18 @@ import statistics
 import sys
 import time
 import timeit
+from pathlib import Path
 
 from fastapi_user_auth_c._core import PolicyEngine
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from reference import CASBIN_MODEL, SAME_PAGES
 
 WARM_BAR = 0.60
 COLD_BAR_US = 2.0
 CASBIN_BAR = 100_000
 
-MODEL = """
-[request_definition]
-r = sub, obj, act, group
-[policy_definition]
-p = sub, obj, act, group, eft
-[role_definition]
-g = _, _
-g2 = _, _
-[policy_effect]
-e = subjectPriority(p.eft) || deny
-[matchers]
-m = g(r.sub, p.sub) && g2(r.obj, p.obj) && keyMatch(r.act, p.act) && r.group == p.group
-"""
+MODEL = CASBIN_MODEL.format(pages=SAME_PAGES)
 
 ACTIONS = ["page", "page:list", "page:create", "page:update", "page:delete", "page:*", "page:list:*"]
 
