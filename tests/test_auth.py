@@ -437,25 +437,23 @@ def test_jwt_tokens(make_app: Callable[..., Any], database_url: str) -> None:
             JwtTokenStore(*arguments)
 
 
-def test_redis_tokens(make_app: Callable[..., Any], database_url: str) -> None:
+def test_redis_tokens() -> None:
     redis = pytest.importorskip("redis.asyncio")
     from fastapi_user_auth_c.auth.backends.redis import RedisTokenStore
 
-    client = redis.Redis()
-    store: Any = RedisTokenStore(client, expire_seconds=100)
-
     async def main() -> None:
-        try:
-            await client.ping()
-        except Exception as error:
-            pytest.skip(f"no Redis server: {error}")
-        token = await store.write_token({"id": 1, "username": "root", "password": "x"})
-        assert (await store.read_token(token)).username == "root"
-        assert 0 < await client.ttl(store.get_key(token)) <= 100
-        assert b"password" not in await client.get(store.get_key(token))
-        await store.destroy_token(token)
-        assert await store.read_token(token) is None
-        await client.aclose()
+        async with redis.Redis() as client:
+            store: Any = RedisTokenStore(client, expire_seconds=100)
+            try:
+                await client.ping()
+            except Exception as error:
+                pytest.skip(f"no Redis server: {error}")
+            token = await store.write_token({"id": 1, "username": "root", "password": "x"})
+            assert (await store.read_token(token)).username == "root"
+            assert 0 < await client.ttl(store.get_key(token)) <= 100
+            assert b"password" not in await client.get(store.get_key(token))
+            await store.destroy_token(token)
+            assert await store.read_token(token) is None
 
     asyncio.run(main())
 
