@@ -121,22 +121,6 @@ def _read(db: Database, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
-async def run_written(db: AnyDatabase, work: Callable[[Session], Any]) -> None:
-    """Run ``work(session)`` as part of the request's transaction if there is one, else in one of its own."""
-    if not db.scoped:
-        await run_committed(db, work)
-        return
-
-    def flushed(session: Session) -> None:
-        work(session)
-        session.flush()
-
-    if isinstance(db, AsyncDatabase):
-        await db.session.run_sync(flushed)
-    else:
-        await _in_thread(flushed, db.session)
-
-
 class SessionMiddleware:
     """Gives each request a session, made when it is first asked for, as plain ASGI.
 
@@ -185,25 +169,22 @@ class SessionMiddleware:
 
     async def _finish(self, how: str, close: bool = False) -> None:
         """Commit or roll back the session; a cancelled request still gives its connection back."""
-        session = self.db.session
-        steps = [getattr(session, how), session.close] if close else [getattr(session, how)]
-        if isinstance(self.db, AsyncDatabase):
-            await asyncio.shield(self._run(steps))
+
+        def work(session: Session) -> None:
+            # what is streamed, or done in the background, may still read the request's objects
+            expire, session.expire_on_commit = session.expire_on_commit, False
+            try:
+                getattr(session, how)()
+            finally:
+                session.expire_on_commit = expire
+                if close:
+                    session.close()
+
+        session: Any = self.db.session
+        inner: Session = getattr(session, "sync_session", session)
+        if not inner.in_transaction():  # nothing to wait for
+            work(inner)
+        elif isinstance(self.db, AsyncDatabase):
+            await asyncio.shield(asyncio.ensure_future(session.run_sync(work)))
         else:
-            await asyncio.shield(asyncio.to_thread(self._run_here, steps))
-
-    @staticmethod
-    async def _run(steps: list[Any]) -> None:
-        try:
-            await steps[0]()
-        finally:
-            for step in steps[1:]:
-                await step()
-
-    @staticmethod
-    def _run_here(steps: list[Any]) -> None:
-        try:
-            steps[0]()
-        finally:
-            for step in steps[1:]:
-                step()
+            await asyncio.shield(asyncio.to_thread(work, inner))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import sqlite3
@@ -353,10 +354,100 @@ def test_a_middleware_sets_user_and_auth(make_app: Callable[..., Any], database_
         assert client.get("/who", headers={"Authorization": headers["Authorization"][7:]}).json() is None
 
 
+def test_a_user_of_another_middleware_is_a_guest(make_app: Callable[..., Any], database_url: str) -> None:
+    from starlette.authentication import AuthCredentials, SimpleUser, UnauthenticatedUser
+
+    site_app = make_app(database_url)
+    auth = site_app.state.site.auth
+
+    class Host:
+        """The host application's own users; one of them is called root."""
+
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            name = dict(scope.get("headers", [])).get(b"x-name", b"").decode()
+            scope["user"] = SimpleUser(name) if name else UnauthenticatedUser()
+            scope["auth"] = AuthCredentials([])
+            await self.app(scope, receive, send)
+
+    @site_app.get("/me")
+    async def me(request: Request, user: Any = Depends(auth.get_current_user)) -> Any:
+        return [type(request.user).__name__, user and user.username]
+
+    with TestClient(site_app) as client:
+        root = Client(client, "root")
+        client.app = Host(site_app)
+        client._transport.app = Host(site_app)
+        for headers in ({"X-Name": "root"}, {}):
+            assert client.get("/sync", headers=headers).status_code == 403
+            assert client.get("/async", headers=headers).status_code == 403
+            assert client.post(f"{UA}/list", headers=headers).status_code == 401
+            assert client.post("/admin/file/upload", headers=headers).status_code == 401
+            name = "SimpleUser" if headers else "UnauthenticatedUser"
+            assert client.get("/me", headers=headers).json() == [name, None]
+            both = {**headers, **root.headers}
+            assert client.get("/async", headers=both).json() == {"name": "root"}
+            assert client.get("/me", headers=both).json() == ["User", "root"]
+            assert client.post(f"{UA}/list", headers=both).status_code == 200
+        out = client.post("/admin/auth/gettoken", data={"username": "root", "password": "root"}).json()
+        assert out["status"] == 0 and out["code"] == 0
+
+
+@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+def test_parallel_logins(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+
+    async def main() -> None:
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client,
+        ):
+            form = {"username": "root", "password": "root"}
+            answers = await asyncio.gather(*(client.post("/admin/auth/gettoken", data=form) for _ in range(40)))
+            assert {(answer.status_code, answer.json()["status"]) for answer in answers} == {(200, 0)}
+            form = {"username": "carl", "password": "pw", "email": "carl@example.com"}
+            answers = await asyncio.gather(*(client.post("/admin/auth/form/reg/api", json=form) for _ in range(8)))
+            assert [answer.status_code for answer in answers] == [200] * 8
+            assert sorted(answer.json()["status"] for answer in answers)[-2:] in ([-1, 0], [-2, 0])
+
+    asyncio.run(main())
+
+
+def test_endpoints_under_other_decorators_and_empty_roles(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+    auth = app.state.site.auth
+
+    def plain(request: Request) -> Any:
+        return "plain"
+
+    @functools.wraps(plain)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return plain(*args, **kwargs)
+
+    async def coroutine(request: Request) -> Any:
+        return "coroutine"
+
+    @functools.wraps(coroutine)
+    def forwarder(*args: Any, **kwargs: Any) -> Any:
+        return coroutine(*args, **kwargs)
+
+    app.get("/wrapper")(auth.requires()(wrapper))
+    app.get("/forwarder")(auth.requires()(forwarder))
+    app.get("/nobody")(auth.requires(roles=[])(plain))
+    with TestClient(app) as client:
+        root = Client(client, "root")
+        assert root("GET", "/wrapper").json() == "plain"
+        assert root("GET", "/forwarder").json() == "coroutine"
+        assert root("GET", "/nobody").status_code == 403
+
+
 # -- objects from outside ---------------------------------------------------------------------------------------------
 
 
-def test_passlib_and_casbin_may_be_given(make_app: Callable[..., Any], database_url: str) -> None:
+def test_objects_from_outside_are_used_by_their_methods(make_app: Callable[..., Any], database_url: str) -> None:
     casbin = pytest.importorskip("casbin")
     from fastapi_user_auth_c.utils.sqlachemy_adapter import Adapter
 

@@ -6,10 +6,12 @@ from fastapi import HTTPException
 from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request
 
+from ..auth.auth import KNOWN
+
 
 def refuse(request: Request) -> NoReturn:
     """Raise the HTTP error for a request that lacks a permission."""
-    if request.scope.get("user"):
+    if any(known.get("user") for known in request.scope.get(KNOWN, {}).values()):
         raise HTTPException(status_code=403, detail=_("Insufficient user rights"))
     raise HTTPException(status_code=401, detail=_("User is not logged in"))
 

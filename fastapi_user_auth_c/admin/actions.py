@@ -12,6 +12,7 @@ from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.models import Field
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
@@ -62,6 +63,14 @@ def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list
     ]
 
 
+async def fetch_items(admin: Any, item_id: Any) -> list[Any]:
+    """The rows of that id; HTTP 422 for what cannot be one."""
+    try:
+        return list(await admin.fetch_items(item_id))
+    except (ValueError, TypeError, OverflowError, DBAPIError) as error:
+        raise unprocessable(_("There is no such user or role")) from error
+
+
 class BaseSubAction(ModelAction):
     """An action on the subject that a row of the page stands for."""
 
@@ -78,11 +87,8 @@ class BaseSubAction(ModelAction):
             raise TypeError(f"{admin.model.__name__} is neither a user nor a role model")
 
     async def get_subject_by_id(self, item_id: str) -> str:
-        """The subject of a row; "" when there is no such row."""
-        try:
-            items = await self.admin.fetch_items(item_id)
-        except (ValueError, TypeError) as error:
-            raise unprocessable(error) from error
+        """The subject of a row; "" when there is no such row. HTTP 422 for what cannot be an id."""
+        items = await fetch_items(self.admin, item_id)
         if not items:
             return ""
         return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
@@ -160,9 +166,10 @@ class UpdateSubRolesAction(BaseSubAction):
         enforcer = self.site.auth.enforcer
         roles = [f"r:{key}" for key in data.role_keys.split(",") if key]
         caller = await subject_of(self.site, request)
-        if roles and caller not in (ROOT, f"u:{SystemUserEnum.ADMIN}"):
+        if caller not in (ROOT, f"u:{SystemUserEnum.ADMIN}"):  # nobody gives or takes a role they do not have
             held = await resolved(enforcer.get_implicit_roles_for_user(caller))
-            roles = [role for role in roles if role in held]  # nobody gives a role they do not have
+            present = await resolved(enforcer.get_roles_for_user(subject))
+            roles = [role for role in roles if role in held] + [role for role in present if role not in held]
         try:
             await update_subject_roles(enforcer, subject=subject, role_keys=roles)
         except ValueError as error:
@@ -262,12 +269,23 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
         try:
             for permission in permissions:
                 permission_fields(permission)
-            if caller != ROOT:  # nobody gives a permission they do not have
-                permissions = [text for text in permissions if permission_enforce(enforcer, caller, text)]
+            if caller != ROOT:  # nobody gives or takes a permission they do not have
+                permissions = [text for text in permissions if self.may_give(caller, text)]
+                present = await get_subject_page_permissions(enforcer, subject=subject)
+                permissions += [
+                    text
+                    for text in present
+                    if not text.endswith("#allow") or not self.may_give(caller, text.removesuffix("#allow"))
+                ]
             await update_subject_page_permissions(enforcer, subject=subject, permissions=permissions)
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
+
+
+    def may_give(self, caller: str, permission: str) -> bool:
+        """Whether a caller other than root holds a permission; a pattern covers more than can be told."""
+        return "*" not in permission and permission_enforce(self.site.auth.enforcer, caller, permission)
 
 
 class UpdateSubDataPermAction(BaseSubPermAction):
@@ -423,10 +441,7 @@ class CopyUserAuthLinkAction(ModelAction):
         )
 
     async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
-        try:
-            items = await self.admin.fetch_items(request.query_params.get("item_id", ""))
-        except (ValueError, TypeError) as error:
-            raise unprocessable(error) from error
+        items = await fetch_items(self.admin, request.query_params.get("item_id", ""))
         if not items:
             raise unprocessable(_("There is no such user or role"))
         user = items[0]

@@ -12,6 +12,7 @@ from fastapi_amis_admin.admin import (
     FieldPermEnum,
     FootableModelAdmin,
     FormAdmin,
+    ModelAdmin,
     ReadOnlyModelAdmin,
     SoftDeleteModelAdmin,
 )
@@ -28,18 +29,19 @@ from fastapi_amis_admin.amis.components import (
 )
 from fastapi_amis_admin.amis.constants import DisplayModeEnum, LevelEnum
 from fastapi_amis_admin.crud.schema import BaseApiOut
+from fastapi_amis_admin.crud.utils import ItemIdListDepend
 from fastapi_amis_admin.utils.pydantic import create_model_by_model, model_fields
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
-from ..auth.auth import RESERVED_NAMES, login_out
+from ..auth.auth import login_out, name_fault
 from ..auth.models import (
     CasbinRule,
     CasbinSubjectRolesQuery,
@@ -48,11 +50,12 @@ from ..auth.models import (
     User,
     UserRoleNameLabel,
 )
-from ..db import run_written
+from ..auth.schemas import SystemUserEnum
+from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
 from ..web.cookies import set_token_cookie
 from ..web.redirects import local_path
-from .access import refuse
+from .access import refuse, unprocessable
 from .actions import (
     CopyUserAuthLinkAction,
     UpdateSubDataPermAction,
@@ -174,8 +177,8 @@ class UserRegFormAdmin(_AccountFormAdmin):
     async def handle(self, request: Request, data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         auth = self.site.auth
         name_taken = BaseApiOut(status=-1, msg=_("Username has been registered!"), data=None)
-        if data.username.casefold() in RESERVED_NAMES:
-            return name_taken
+        if fault := name_fault(data.username):
+            return BaseApiOut(status=-1, msg=fault, data=None)
         if await self._exists(self.user_model.username == data.username):
             return name_taken
         if data.email and await self._exists(self.user_model.email == data.email):
@@ -190,18 +193,18 @@ class UserRegFormAdmin(_AccountFormAdmin):
             session.refresh(user)
 
         try:
-            await run_written(auth.db, work)
-        except IntegrityError:  # an equal sign-up was faster
-            if auth.db.scoped:
-                await auth.db.async_rollback()
-            return name_taken
+            await run_committed(auth.db, work)
+        except IntegrityError as error:
+            if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
+                return name_taken
+            raise HTTPException(status_code=422, detail=_("Parameter error")) from error
         out = login_out(self.schema_submit_out, user)
         out.access_token = await auth.backend.token_store.write_token(user.model_dump())
         return BaseApiOut(code=0, msg=_("Registered successfully!"), data=out)
 
     async def _exists(self, clause: Any) -> bool:
-        found = await self.site.auth.db.async_scalar(select(self.user_model.id).where(clause).limit(1))
-        return found is not None
+        statement = select(self.user_model.id).where(clause).limit(1)
+        return await run_read(self.site.auth.db, lambda session: session.scalar(statement)) is not None
 
     @property
     def route_submit(self) -> Callable[..., Any]:
@@ -274,11 +277,30 @@ class UserInfoFormAdmin(FormAdmin):
             return user.model_dump(exclude={"password"})  # type: ignore[union-attr]
 
         out: list[Any] = []
-        await run_written(self.site.auth.db, lambda session: out.append(work(session)))
+        await run_committed(self.site.auth.db, lambda session: out.append(work(session)))
         return BaseApiOut(data=out[0])
 
     async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
         return await self.site.auth.requires(response=False)(request)  # type: ignore[no-any-return]
+
+
+class _CheckedIds(ModelAdmin):
+    """Ids in addresses that cannot be one get HTTP 422, those of no row 404."""
+
+    @property
+    def filtered_item_id(self) -> Callable[..., Any]:
+        filtered = super().filtered_item_id
+
+        async def depend(item_id: ItemIdListDepend, sel: self.AnnotatedSelect) -> Any:  # type: ignore[name-defined]
+            try:
+                found = await filtered(item_id, sel)
+            except (ValueError, TypeError, OverflowError, DBAPIError) as error:
+                raise unprocessable(_("Parameter error")) from error
+            if not found:
+                raise HTTPException(status_code=404, detail="Not Found")
+            return found
+
+        return depend
 
 
 def _of_model(model: Any, fields: Any) -> list[Any]:
@@ -286,7 +308,7 @@ def _of_model(model: Any, fields: Any) -> list[Any]:
     return [getattr(model, field.key) if getattr(field, "class_", None) is User else field for field in fields]
 
 
-class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin, FootableModelAdmin):
+class UserAdmin(_CheckedIds, AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin, FootableModelAdmin):
     """The page of users."""
 
     unique_id = "Auth>UserAdmin"
@@ -351,6 +373,9 @@ class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin,
 
     async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_create_pre(request, obj, **kwargs)
+        fault = name_fault(data.get("username", ""))
+        if fault and await self.site.auth.get_current_user_identity(request) != SystemUserEnum.ROOT:
+            raise HTTPException(status_code=422, detail=fault)
         password = data.get("password")
         if not password:
             raise HTTPException(status_code=422, detail=_("A password is needed"))
@@ -366,7 +391,7 @@ class UserAdmin(AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin,
         return data
 
 
-class RoleAdmin(AutoTimeModelAdmin, FootableModelAdmin):
+class RoleAdmin(_CheckedIds, AutoTimeModelAdmin, FootableModelAdmin):
     """The page of roles."""
 
     unique_id = "Auth>RoleAdmin"
@@ -375,6 +400,7 @@ class RoleAdmin(AutoTimeModelAdmin, FootableModelAdmin):
     ordering = [Role.id.desc()]  # type: ignore[union-attr]
     search_fields = [Role.name, UserRoleNameLabel]
     update_exclude = AutoTimeModelAdmin.update_exclude | {"key"}
+    display_item_action_as_column = True
     admin_action_maker = [
         lambda admin: UpdateSubPagePermsAction(
             admin=admin,
@@ -408,7 +434,7 @@ class RoleAdmin(AutoTimeModelAdmin, FootableModelAdmin):
         return statement.outerjoin(roles, roles.c.subject == "r:" + Role.key)  # type: ignore[no-any-return]
 
 
-class CasbinRuleAdmin(ReadOnlyModelAdmin):
+class CasbinRuleAdmin(_CheckedIds, ReadOnlyModelAdmin):
     """The page of policy rules."""
 
     unique_id = "Auth>CasbinRuleAdmin"
@@ -460,7 +486,7 @@ class CasbinRuleAdmin(ReadOnlyModelAdmin):
         return super().register_router()
 
 
-class LoginHistoryAdmin(ReadOnlyModelAdmin):
+class LoginHistoryAdmin(_CheckedIds, ReadOnlyModelAdmin):
     """The page of logins."""
 
     unique_id = "Auth>LoginHistoryAdmin"

@@ -58,8 +58,15 @@ class AuthAdminSite(AdminSite):
         super().__init__(settings, fastapi=fastapi, engine=engine)
         self.auth = auth or Auth(db=self.db)
         install_startup(self)
-        self.unregister_admin(BaseFileAdmin)
+        super().unregister_admin(BaseFileAdmin)
         self.register_admin(FileAdmin, self.UserAuthApp)
+
+    def unregister_admin(self, *admin_cls: Any) -> None:
+        """Take pages off the site; the upload page also by the class of fastapi-amis-admin that it stands in for."""
+        super().unregister_admin(*(FileAdmin if cls is BaseFileAdmin else cls for cls in admin_cls))
+
+    def get_admin_or_create(self, admin_cls: Any, **kwargs: Any) -> Any:
+        return super().get_admin_or_create(FileAdmin if admin_cls is BaseFileAdmin else admin_cls, **kwargs)
 
     def mount_app(
         self,

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Optional, TypeVar, Union
 
@@ -26,7 +27,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
-from ..db import AnyDatabase, run_committed, run_read, run_written
+from ..db import AnyDatabase, run_committed, run_read
 from ..passwords import PasswordError, PasswordHasher
 from ..policy import Adapter, AsyncEnforcer
 from ..policy.enforcer import PolicyReader, resolved
@@ -40,6 +41,8 @@ logger = logging.getLogger("fastapi_user_auth_c.auth")
 
 UserModelT = TypeVar("UserModelT", bound=BaseUser)
 Roles = Union[str, Sequence[str], None]
+KNOWN = "__user_auth_known__"
+"""Where the scope of a request keeps what each ``Auth`` found out about it."""
 
 
 class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
@@ -56,8 +59,9 @@ class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
 
     async def authenticate(self, request: Request) -> Any:  # type: ignore[override]
         """``(auth, user)``; the user is None for guests."""
-        request.scope["auth"] = self.auth
-        return self.auth, await self.auth.get_current_user(request)
+        user = await self.auth.get_current_user(request)
+        request.scope["auth"], request.scope["user"] = self.auth, user
+        return self.auth, user
 
     def attach_middleware(self, app: FastAPI) -> None:
         """Set ``request.auth`` and ``request.user`` for every request to this application."""
@@ -120,7 +124,8 @@ class Auth(Generic[UserModelT]):
             self.user_model.is_active == True,  # noqa: E712
             self.user_model.delete_time == None,  # noqa: E711
         )
-        user = await run_read(self.db, lambda session: session.scalar(statement))
+        # no name holds a NUL, which PostgreSQL refuses to look for
+        user = None if "\0" in username else await run_read(self.db, lambda session: session.scalar(statement))
         secret = _plain(password)
         if user is None or user.username != username:  # some databases take other spellings for equal
             await anyio.to_thread.run_sync(getattr(self.pwd_context, "dummy_verify", _nothing))
@@ -167,22 +172,23 @@ class Auth(Generic[UserModelT]):
     # --- who is calling
 
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
-        scope = request.scope
-        if "user_token_info" not in scope:
-            scope["auth"] = self  # for token stores
+        known = self._known(request)
+        if "token" not in known:
+            request.scope["auth"] = self  # for token stores
             token = self.backend.get_user_token(request)
-            scope["user_token_info"] = await self.backend.token_store.read_token(token) if token else None
-        return scope["user_token_info"]  # type: ignore[no-any-return]
+            known["token"] = await self.backend.token_store.read_token(token) if token else None
+        return known["token"]  # type: ignore[no-any-return]
 
     async def get_current_user_identity(self, request: Request, name: Optional[str] = None) -> str:
         """The user name (or another attribute) that the request's token stands for; "" for guests.
 
         Only an account that may still be used counts, see :meth:`get_current_user`.
         """
-        if await self.get_current_user(request) is None:
+        user = await self.get_current_user(request)
+        if user is None:
             return ""
         token_info = await self._get_token_info(request)
-        source = request.scope["user"] if token_info is None else token_info  # logged in by this very request
+        source = user if token_info is None else token_info  # logged in by this very request
         return getattr(source, name or "username", "") or ""
 
     async def get_current_user(self, request: Request) -> Optional[UserModelT]:
@@ -192,17 +198,30 @@ class Auth(Generic[UserModelT]):
         """
         return await self._current_user(request)
 
+    def _known(self, connection: HTTPConnection) -> dict[str, Any]:
+        """What this ``Auth`` has found out about a request.
+
+        ``scope["user"]`` may be anybody's: other middlewares set it, to users who only share a name with ours.
+        """
+        known: dict[int, dict[str, Any]] = connection.scope.setdefault(KNOWN, {})
+        return known.setdefault(id(self), {})
+
     async def _current_user(self, connection: HTTPConnection) -> Optional[UserModelT]:
-        scope = connection.scope
-        if "user" not in scope:
+        known = self._known(connection)
+        if "user" not in known:
             info = await self._get_token_info(connection)
             user = None
             if info is not None:
                 user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
             if user is not None and (not user.is_authenticated or user.username != info.username):  # type: ignore[union-attr]
                 user = None
-            scope["user"] = user
-        return scope["user"]  # type: ignore[no-any-return]
+            self._set_user(connection, user)
+        return known["user"]  # type: ignore[no-any-return]
+
+    def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:
+        self._known(connection)["user"] = user
+        if user is not None or not connection.scope.get("user"):
+            connection.scope["user"] = user
 
     async def has_role_for_user(self, identity: str, roles: Roles, is_any: bool = True) -> bool:
         """Whether a user has any (or all) of these roles.
@@ -243,12 +262,12 @@ class Auth(Generic[UserModelT]):
         ``Depends(auth.requires(...)())``, and as ``await auth.requires(...)(request)``, which answers True.
 
         Args:
-            roles: a role key or several.
+            roles: a role key or several; an empty list lets nobody in.
             status_code: of the error for everybody else.
             redirect: name of a route to send them to instead.
             response: what to return for them instead, such as False.
         """
-        wanted: tuple[Any, ...] = (roles,) if not roles or isinstance(roles, str) else tuple(roles)
+        wanted: tuple[Any, ...] = (roles,) if roles is None or isinstance(roles, str) else tuple(roles)
 
         async def allowed(user: Optional[UserModelT]) -> bool:
             if user is None:
@@ -305,12 +324,12 @@ class Auth(Generic[UserModelT]):
 
             return websocket_endpoint
 
-        if inspect.iscoroutinefunction(inspect.unwrap(func)):
+        if inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(inspect.unwrap(func)):
 
             @functools.wraps(func)
             async def endpoint(*args: Any, **kwargs: Any) -> Any:
                 answer = await depend(connection(args, kwargs, Request))
-                return await func(*args, **kwargs) if answer is True else answer
+                return await resolved(func(*args, **kwargs)) if answer is True else answer
 
             return endpoint
 
@@ -366,14 +385,14 @@ class Auth(Generic[UserModelT]):
         self, request: Request, response: Response, username: str, password: Union[str, SecretStr]
     ) -> BaseApiOut[Any]:
         """Check name and password, record the attempt, and hand out a token in the answer and in a cookie."""
-        present = request.scope.get("user")
+        present = await self.get_current_user(request)
         if present:
             return BaseApiOut(code=1, msg=_("User logged in!"), data=login_out(UserLoginOut, present))
         user = await self.authenticate_user(username=username, password=password)
         await self._record_login(request, username, user)
         if user is None:
             return BaseApiOut(status=-1, msg=_("Incorrect username or password!"))
-        request.scope["user"] = user
+        self._set_user(request, user)
         out = login_out(UserLoginOut, user)
         out.access_token = await self.backend.token_store.write_token(user.model_dump())
         set_token_cookie(request, response, out.access_token, self.backend.token_store.expire_seconds)
@@ -393,7 +412,7 @@ class Auth(Generic[UserModelT]):
         columns = LoginHistory.__table__.columns  # type: ignore[attr-defined]
         cut = {name: value.replace("\0", "")[: columns[name].type.length] for name, value in values.items()}
         history = LoginHistory(user_id=user.id if user else None, **cut)
-        await run_written(self.db, lambda session: session.add(history))
+        await run_committed(self.db, lambda session: session.add(history))
 
 
 def _on_the_servers_loop(depend: Callable[..., Any], request: Request) -> Any:
@@ -431,7 +450,7 @@ def _nothing() -> None:
 
 def login_out(schema: type[Any], user: Any) -> Any:
     """The user in the shape of a login's answer, without the password."""
-    return schema(**user.model_dump(exclude={"password"}))
+    return schema.model_construct(**user.model_dump(exclude={"password"}))  # stored values are not judged anew
 
 
 class AuthRouter(RouterMixin):
@@ -525,4 +544,9 @@ class AuthRouter(RouterMixin):
             return presented_token(request)
 
 
-RESERVED_NAMES = frozenset(str(name) for name in SystemUserEnum)
+def name_fault(name: str) -> str:
+    """Why nobody but root may make an account of this name; "" when they may."""
+    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    if not plain or any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in name):
+        return str(_("This is no user name"))
+    return str(_("Username has been registered!")) if plain in set(SystemUserEnum) else ""

@@ -10,6 +10,7 @@ def local_path(target: str | None, default: str) -> str:
     """
     if not target or not target.startswith("/") or target[1:2] in ("/", "\\"):
         return default
-    if "\\" in target or any(ord(char) < 32 or ord(char) == 127 for char in target):
+    # nor may it be more than an address to the page it is written into, where scripts and templates are evaluated
+    if any(ord(char) < 32 or ord(char) == 127 or char in "\\<>\"'`{}" for char in target):
         return default
     return target

@@ -10,7 +10,7 @@ from sqlalchemy import Column, String, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
-from ...db import AnyDatabase, run_read, run_written
+from ...db import AnyDatabase, run_committed, run_read
 from ..models import CreateTimeMixin, PkMixin
 from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT
 
@@ -29,7 +29,7 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
 
     Args:
         db: the database.
-        expire_seconds: life of a token; also of the ones that the original wrote.
+        expire_seconds: life of a token, also of the ones that the original wrote; None for no end.
         TokenDataSchema: see :class:`BaseTokenStore`.
     """
 
@@ -48,14 +48,18 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
                 select(TokenStoreModel.data, TokenStoreModel.create_time).where(TokenStoreModel.token == token)
             ).first()
 
+        if "\0" in token:  # in none of ours, and PostgreSQL refuses to look for it
+            return None
         row = await run_read(self.db, work)
         if row is None:
             return None
         try:
             data = json.loads(row.data)
-            # rows of the original have no expiry, only the local time of their creation
-            expires = data.get("exp") or row.create_time.timestamp() + (self.expire_seconds or 0)
-            if time.time() >= expires:
+            expires = data.get("exp")
+            if expires is None and self.expire_seconds is not None:
+                # rows of the original have no expiry, only the local time of their creation
+                expires = row.create_time.timestamp() + self.expire_seconds
+            if expires is not None and time.time() >= expires:
                 await self.destroy_token(token)
                 return None
             return self.TokenDataSchema.model_validate(data)  # type: ignore[no-any-return]
@@ -64,11 +68,12 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
 
     async def write_token(self, token_data: Union[_TokenDataSchemaT, dict[str, Any]]) -> str:
         data = self.token_data(token_data).model_dump(mode="json")
-        data["exp"] = time.time() + (self.expire_seconds or 0)
+        if self.expire_seconds is not None:
+            data["exp"] = time.time() + self.expire_seconds
         token = secrets.token_urlsafe()
-        await run_written(self.db, lambda session: session.add(TokenStoreModel(token=token, data=json.dumps(data))))
+        await run_committed(self.db, lambda session: session.add(TokenStoreModel(token=token, data=json.dumps(data))))
         return token
 
     async def destroy_token(self, token: str) -> None:
         statement = delete(TokenStoreModel).where(TokenStoreModel.token == token)
-        await run_written(self.db, lambda session: session.execute(statement))
+        await run_committed(self.db, lambda session: session.execute(statement))

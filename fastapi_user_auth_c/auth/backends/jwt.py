@@ -55,7 +55,7 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
 
     def __init__(
         self,
-        secret_key: str,
+        secret_key: Union[str, bytes],
         algorithm: str = "HS256",
         expire_seconds: Optional[int] = THREE_DAYS,
         TokenDataSchema: Optional[type[_TokenDataSchemaT]] = None,
@@ -66,10 +66,11 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         if algorithm not in _DIGESTS:
             raise ValueError(f"unknown algorithm {algorithm!r}; supported: {', '.join(_DIGESTS)}")
         self.secret_key = secret_key
+        self._key = secret_key if isinstance(secret_key, bytes) else secret_key.encode()
         self.algorithm = algorithm
 
     def _sign(self, data: bytes) -> bytes:
-        return hmac.digest(self.secret_key.encode(), data, _DIGESTS[self.algorithm])
+        return hmac.digest(self._key, data, _DIGESTS[self.algorithm])
 
     def decode(self, token: str) -> Optional[dict[str, Any]]:
         """The claims of a token of this store, or None when it is malformed, forged, expired or not yet valid."""
