@@ -93,6 +93,16 @@ def _read_all(db: Database, statement: Executable) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in session.execute(statement)]
 
 
+async def roll_back(db: AnyDatabase) -> None:
+    """Undo what the current request has changed and not committed, if it has a session."""
+    if not (db.scoped and db.scoped_session.registry.has()):
+        return
+    if isinstance(db, AsyncDatabase):
+        await db.session.rollback()
+    else:
+        await asyncio.to_thread(db.session.rollback)
+
+
 async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     """Run ``work(session)`` in the request's session if there is one, else in one of its own.
 
@@ -126,8 +136,8 @@ class SessionMiddleware:
 
     ``db.session`` and the ``db.async_*`` methods use it while the request is served. It is committed just before the
     answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after;
-    an exception rolls it back. A request that never asks for it costs one context variable. Websockets get none:
-    they live long, and would keep a transaction open all the time.
+    an exception or a status of 500 and more rolls it back. A request that never asks for it costs one context
+    variable. Websockets get none: they live long, and would keep a transaction open all the time.
 
     Args:
         app: the ASGI application.
@@ -151,7 +161,8 @@ class SessionMiddleware:
 
         async def commit_first(message: Any) -> None:
             if message["type"] == "http.response.start" and registry.has():
-                await self._finish("commit" if db.commit_on_exit else "rollback")
+                wanted = db.commit_on_exit and message["status"] < 500
+                await self._finish("commit" if wanted else "rollback")
             await send(message)
 
         try:

@@ -568,6 +568,13 @@ def test_a_request_has_a_session_only_when_it_asks_for_one(make_app: Callable[..
             raise RuntimeError("after the change")
         return {}
 
+    @app.state.site.router.post("/broken")
+    async def broken() -> Any:
+        from fastapi_user_auth_c.auth.models import Role
+
+        db.session.add(Role(key="broken", name="broken"))
+        raise RuntimeError("after the change")  # the site's handler answers it
+
     with TestClient(app, raise_server_exceptions=False) as client:
         checkouts: list[int] = []
         engine = getattr(db.engine, "sync_engine", db.engine)
@@ -581,6 +588,7 @@ def test_a_request_has_a_session_only_when_it_asks_for_one(make_app: Callable[..
         assert client.get("/write").status_code == 200
         assert len(root.data("POST", f"{RA}/list")["items"]) == 3
         assert client.get("/write").status_code == 500  # the key is there already: refused before the answer
+        assert root("POST", "/admin/broken").json()["status"] == 500
         assert len(root.data("POST", f"{RA}/list")["items"]) == 3
 
 

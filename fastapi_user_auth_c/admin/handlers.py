@@ -1,11 +1,19 @@
 """Answers to errors in the site's routes."""
 
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException
+from fastapi_amis_admin.admin import handlers as faa
 from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.utils.translation import i18n as _
+from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+
+from ..db import AnyDatabase, roll_back
 
 
 async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -16,3 +24,23 @@ async def validation_error(request: Request, error: RequestValidationError) -> J
     errors = [{key: value for key, value in one.items() if key in ("type", "loc", "msg")} for one in error.errors()]
     out = BaseApiOut(status=422, msg=_("Request parameter validation exception"), errors=errors)
     return JSONResponse(jsonable_encoder(out.model_dump()), status_code=422)
+
+
+def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
+    """Let an application answer errors as amis expects, and undo what the failed request has changed."""
+    databases = list(databases)
+
+    def undone(answer: Callable[[Request, Any], Awaitable[Response]]) -> Callable[[Request, Any], Awaitable[Response]]:
+        # the handlers of fastapi-amis-admin answer with HTTP status 200, which would commit
+        async def handler(request: Request, error: Any) -> Response:
+            for db in databases:
+                await roll_back(db)
+            return await answer(request, error)
+
+        return handler
+
+    faa.register_exception_handlers(app)
+    app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
+    app.add_exception_handler(ValidationException, undone(faa.inner_validation_exception_handler))
+    app.add_exception_handler(ValidationError, undone(faa.inner_validation_exception_handler))
+    app.add_exception_handler(Exception, undone(faa.server_error_handler))

@@ -4,9 +4,7 @@ from enum import Enum
 from typing import Any, Optional
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi_amis_admin.admin import AdminSite, Settings
-from fastapi_amis_admin.admin.handlers import register_exception_handlers
 from fastapi_amis_admin.admin.site import FileAdmin as BaseFileAdmin
 from fastapi_amis_admin.amis.components import ActionType, App, Dialog, Flex, PageSchema, Service
 from fastapi_amis_admin.amis.constants import SizeEnum
@@ -21,7 +19,7 @@ from ..db import SessionMiddleware
 from ..mixins.admin import subject_of
 from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
-from .handlers import validation_error
+from .handlers import register_handlers
 
 
 def _database_url(settings: Settings) -> str:
@@ -86,11 +84,11 @@ class AuthAdminSite(AdminSite):
                 :class:`~fastapi_user_auth_c.db.SessionMiddleware`.
         """
         super().mount_app(fastapi, name=name, enable_exception_handlers=False, enable_db_middleware=False)
+        databases = list({id(db): db for db in (self.db, self.auth.db)}.values())
         if enable_exception_handlers:
-            register_exception_handlers(self.fastapi)
-            self.fastapi.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
+            register_handlers(self.fastapi, databases)
         if enable_db_middleware:
-            for db in {id(db): db for db in (self.db, self.auth.db)}.values():
+            for db in databases:
                 fastapi.add_middleware(SessionMiddleware, db=db)
         attach_lifespan(self, fastapi)
 
