@@ -238,6 +238,45 @@ def test_nobody_but_root_makes_an_account_with_a_reserved_name(client: TestClien
     assert cy.act(UA, ROLES, root_id, {"role_keys": ""}).status_code == 403
 
 
+def test_nobody_but_root_touches_roots_account(client: TestClient, root: Client) -> None:
+    bo = make_user(root, "bo")
+    lesser_admin(root, "al", "page:update", "page:delete")
+    al = Client(client, "al")
+    root_id = next(row["id"] for row in root.data("POST", f"{UA}/list")["items"] if row["username"] == "root")
+    for item_id in (root_id, f"{bo},{root_id}"):
+        assert al("PUT", f"{UA}/item/{item_id}", {"password": "mine"}).status_code == 401
+        assert al("PUT", f"{UA}/item/{item_id}", {"is_active": False}).status_code == 401
+        assert al("DELETE", f"{UA}/item/{item_id}").status_code == 401
+    Client(client, "root")
+    Client(client, "bo")
+    assert al("PUT", f"{UA}/item/{bo}", {"nickname": "B"}).status_code == 200
+    assert root("PUT", f"{UA}/item/{root_id}", {"nickname": "R"}).status_code == 200
+
+
+def test_a_lesser_admin_opens_no_field_by_taking_its_rule_away(client: TestClient, app: Any, root: Client) -> None:
+    enforcer = app.state.site.auth.enforcer
+    bo = make_user(root, "bo")
+    lesser_admin(root, "al", "page:list", "page:update_subject_data_permissions", "page:update_subject_roles")
+    page = f"{USER_PAGE}#page:list#page"
+    closed = ["u:bo", USER_PAGE, "page:list:email", "page:list", "deny"]
+    client.portal.call(enforcer.add_policy, *closed)
+    query = f"item_id={bo}&permission={page.replace('#', '%23')}"
+    rows = root.data("GET", f"{UA}/get_admin_action_perm_options?{query}")["rows"]
+    nothing = [{**row, "checked": False} for row in rows]
+    default = [[{**row, "checked": True} for row in rows], nothing, nothing]
+    al = Client(client, "al")
+    form = {"permissions": page, "policy_matrix": default}
+    assert al.act(UA, DATA, bo, form).status_code == 200
+    assert enforcer.has_policy(*closed)
+    client.portal.call(enforcer.add_policy, "u:al", USER_PAGE, "page:list:email", "page:list", "allow")
+    assert al.act(UA, DATA, bo, form).status_code == 200
+    assert not enforcer.has_policy(*closed)
+    # nor does the name admin give roles that its bearer lacks
+    root.act(UA, PAGES, 1, {"permissions": f"{USER_PAGE}#page:update_subject_roles#page"})
+    assert Client(client, "admin").act(UA, ROLES, bo, {"role_keys": "root,admin"}).status_code == 200
+    assert client.portal.call(enforcer.get_roles_for_user, "u:bo") == ["r:admin"]
+
+
 def test_a_lesser_admin_gives_and_takes_what_he_holds(client: TestClient, app: Any, root: Client) -> None:
     enforcer = app.state.site.auth.enforcer
     role = make_role(root, "secret")

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
-from ..auth.schemas import SystemUserEnum
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
 from ..mixins.models import PkMixin, UsernameMixin
 from ..policy.enforcer import resolved
@@ -166,7 +165,7 @@ class UpdateSubRolesAction(BaseSubAction):
         enforcer = self.site.auth.enforcer
         roles = [f"r:{key}" for key in data.role_keys.split(",") if key]
         caller = await subject_of(self.site, request)
-        if caller not in (ROOT, f"u:{SystemUserEnum.ADMIN}"):  # nobody gives or takes a role they do not have
+        if caller != ROOT:  # nobody gives or takes a role they do not have
             held = await resolved(enforcer.get_implicit_roles_for_user(caller))
             present = await resolved(enforcer.get_roles_for_user(subject))
             roles = [role for role in roles if role in held] + [role for role in present if role not in held]
@@ -281,7 +280,6 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
-
 
     def may_give(self, caller: str, permission: str) -> bool:
         """Whether a caller other than root holds a permission; a pattern covers more than can be told."""

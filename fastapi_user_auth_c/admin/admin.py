@@ -371,6 +371,20 @@ class UserAdmin(_CheckedIds, AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDele
     def _create_schema_read(self) -> Any:
         return create_model_by_model(super()._create_schema_read(), "UserRead", exclude={"password"}, orm_mode=True)
 
+    async def _may_touch(self, request: Request, item_id: Any) -> bool:
+        """Whether none of the accounts is root's, or the caller is root."""
+        if not item_id or await self.site.auth.get_current_user_identity(request) == SystemUserEnum.ROOT:
+            return True
+        return all(user.username != SystemUserEnum.ROOT for user in await self.fetch_items(*item_id))
+
+    async def has_update_permission(self, request: Request, item_id: Any, data: Any, **kwargs: Any) -> bool:
+        allowed = await super().has_update_permission(request, item_id, data, **kwargs)
+        return allowed and await self._may_touch(request, item_id)
+
+    async def has_delete_permission(self, request: Request, item_id: Any, **kwargs: Any) -> bool:
+        allowed = await super().has_delete_permission(request, item_id, **kwargs)
+        return allowed and await self._may_touch(request, item_id)
+
     async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_create_pre(request, obj, **kwargs)
         fault = name_fault(data.get("username", ""))

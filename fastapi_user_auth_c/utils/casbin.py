@@ -195,21 +195,36 @@ async def update_subject_data_permissions(
     is_root = super_subject == ROOT
     if not is_root and not enforcer.enforce(super_subject, object_, action, group):
         return str(_("No update permission"))
+    details = _details_group(action)
     rules = []
+    if not is_root:  # what they could not give they do not take, and with it whatever it keeps closed
+        reversed_ = {item["rol"]: bool(item.get("reverse", False)) for column in policy_matrix for item in column}
+        for rule in enforcer.get_filtered_policy(0, subject, object_, "", details, ""):
+            text = permission_encode(*rule[1:-1])
+            reverse = reversed_.get(text)
+            if reverse is None or not _may_give(
+                enforcer, super_subject, permission_fields(text), _opening(details, reverse), reverse
+            ):
+                rules.append(list(rule))
     for column, allow in ((policy_matrix[1], True), (policy_matrix[2], False)):
         for item in column:
             if not item.get("checked"):
                 continue
             reverse = bool(item.get("reverse", False))
             fields = permission_fields(item["rol"])
-            if fields[0] != object_ or fields[2] != _details_group(action):
+            if fields[0] != object_ or fields[2] != details:
                 raise ValueError(f"{item['rol']!r} is not below {permission!r}")
             effect = "allow" if allow ^ reverse else "deny"
             if not is_root and not _may_give(enforcer, super_subject, fields, effect, reverse):
                 return str(_("No update permission"))
             rules.append([subject, *fields, effect])
-    await replace_rules(enforcer, "p", rules, 0, subject, object_, "", _details_group(action), "")
+    await replace_rules(enforcer, "p", rules, 0, subject, object_, "", details, "")
     return "success"
+
+
+def _opening(group: str, reverse: bool) -> str:
+    """The effect that widens what a subject sees."""
+    return "allow" if reverse or group != "page:select" else "deny"
 
 
 def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: str, reverse: bool) -> bool:
@@ -218,7 +233,7 @@ def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: s
     A field is opened by allow. A data set is a restriction while it is in force: allow puts it in force, or lifts it
     where it is reversed.
     """
-    opens = "allow" if reverse or fields[2] != "page:select" else "deny"
+    opens = _opening(fields[2], reverse)
     if effect != opens:
         return True
     if "*" in fields[1]:
