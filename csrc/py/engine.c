@@ -740,7 +740,10 @@ static PyObject *engine_check(PyObject *self, PyObject *const *args, Py_ssize_t 
         return NULL;
     }
     PyObject *rules = rule_list(args[1], "check");
-    PyObject *gone = count > 2 ? rule_list(args[2], "check") : PyList_New(0);
+    PyObject *gone = NULL; /* nothing more is called once there is an exception */
+    if (rules != NULL) {
+        gone = count > 2 ? rule_list(args[2], "check") : PyList_New(0);
+    }
     int result = rules == NULL || gone == NULL ? -1 : check_rules(self, type, rules, "check");
     if (result == 0 && is_acyclic_type(as_engine(self)->engine, type)) {
         result = check_cycles(self, type, rules, gone);
