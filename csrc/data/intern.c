@@ -11,9 +11,16 @@ void fua_intern_init(fua_intern *in, const fua_allocator *al, fua_hash_key key) 
     in->free_head = FUA_NO_ID;
 }
 
+static void free_text(const fua_intern *in, fua_intern_entry *entry) {
+    if (entry->size > FUA_INTERN_SHORT) {
+        fua_free(in->al, entry->at.data);
+    }
+    entry->size = 0;
+}
+
 void fua_intern_free(fua_intern *in) {
     for (size_t i = 0; i < in->count; i++) {
-        fua_free(in->al, in->entries[i].data);
+        free_text(in, &in->entries[i]);
     }
     fua_free(in->al, in->entries);
     fua_free(in->al, in->slots);
@@ -21,8 +28,8 @@ void fua_intern_free(fua_intern *in) {
 }
 
 fua_text fua_intern_text(const fua_intern *in, uint32_t id) {
-    fua_text text = {in->entries[id].data, in->entries[id].size};
-    return text;
+    const fua_intern_entry *entry = &in->entries[id];
+    return (fua_text){entry->size > FUA_INTERN_SHORT ? entry->at.data : entry->at.text, entry->size};
 }
 
 static uint32_t hash_of(const fua_intern *in, fua_text text) {
@@ -63,11 +70,6 @@ void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t cou
         likely[i] = in->slots[hashes[i] & mask].id;
         if (likely[i] != FUA_NO_ID) {
             FUA_PREFETCH(&in->entries[likely[i]]);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (likely[i] != FUA_NO_ID) {
-            FUA_PREFETCH(in->entries[likely[i]].data);
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -131,21 +133,23 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
             return status;
         }
     }
-    char *copy = fua_alloc(in->al, text.size + 1, 1);
-    if (copy == NULL) {
-        return FUA_ERR_NOMEM;
+    fua_intern_entry entry = {.size = (uint32_t)text.size, .refs = 1};
+    if (text.size > FUA_INTERN_SHORT) {
+        entry.at.data = fua_alloc(in->al, text.size, 1);
+        if (entry.at.data == NULL) {
+            return FUA_ERR_NOMEM;
+        }
+        memcpy(entry.at.data, text.data, text.size);
+    } else if (text.size > 0) {
+        memcpy(entry.at.text, text.data, text.size);
     }
-    if (text.size > 0) {
-        memcpy(copy, text.data, text.size);
-    }
-    copy[text.size] = '\0';
     uint32_t fresh = in->free_head;
     if (fresh != FUA_NO_ID) {
         in->free_head = in->entries[fresh].refs;
     } else {
         fresh = (uint32_t)in->count++;
     }
-    in->entries[fresh] = (fua_intern_entry){copy, (uint32_t)text.size, 1};
+    in->entries[fresh] = entry;
     in->slots[slot] = (fua_intern_slot){fresh, hash};
     in->used++;
     *id = fresh;
@@ -172,8 +176,7 @@ void fua_intern_release(fua_intern *in, uint32_t id) {
         }
     }
     in->slots[hole].id = FUA_NO_ID;
-    fua_free(in->al, entry->data);
-    entry->data = NULL;
+    free_text(in, entry);
     entry->refs = in->free_head;
     in->free_head = id;
     in->used--;

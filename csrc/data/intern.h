@@ -12,10 +12,16 @@
 #define FUA_NO_ID UINT32_MAX
 #define FUA_INTERN_BATCH 8
 
+#define FUA_INTERN_SHORT 24
+
+/* Short texts, which most names are, stand in the entry itself: one wait for memory less. */
 typedef struct fua_intern_entry {
-    char *data;    /* owned; NULL while the id is free */
-    uint32_t size; /* bytes */
+    uint32_t size; /* bytes; 0 while the id is free */
     uint32_t refs; /* references; the next free id while the id is free */
+    union {
+        char text[FUA_INTERN_SHORT];
+        char *data; /* owned; the text where size > FUA_INTERN_SHORT */
+    } at;
 } fua_intern_entry;
 
 typedef struct fua_intern_slot {
@@ -47,7 +53,7 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id);
 void fua_intern_retain(fua_intern *in, uint32_t id);
 /* Gives one reference back; the last one frees the string and its id. */
 void fua_intern_release(fua_intern *in, uint32_t id);
-/* The text of a live id; borrowed until its last reference goes. */
+/* The text of a live id; borrowed until its last reference goes or another string comes. */
 fua_text fua_intern_text(const fua_intern *in, uint32_t id);
 
 #endif

@@ -120,7 +120,7 @@ static fua_status reach(fua_engine *engine, size_t type, uint32_t start, uint32_
             }
             if (!already_reached(engine, *count, fields[to])) {
                 status = mark_reached(engine, count, fields[to]);
-                fua_idmap_prefetch(&links->heads[from], fields[to]);
+                fua_rules_prefetch(links, from, fields[to]);
             }
         }
     }

@@ -9,6 +9,7 @@
 #define FUA_POLICY_ENGINE_H
 
 #include "base/text.h"
+#include "data/idmap.h"
 #include "policy/actions.h"
 #include "policy/custom.h"
 #include "policy/grants.h"

@@ -1,10 +1,12 @@
 #include "policy/grants.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/prefetch.h"
 #include "data/hash.h"
-#include "data/intern.h"
+
+#define WORD 8 /* tags compared at once */
 
 void fua_grants_init(fua_grants *grants, const fua_allocator *al) {
     memset(grants, 0, sizeof *grants);
@@ -13,23 +15,32 @@ void fua_grants_init(fua_grants *grants, const fua_allocator *al) {
 
 void fua_grants_free(fua_grants *grants) {
     fua_free(grants->al, grants->slots);
+    fua_free(grants->al, grants->tags);
     fua_grants_init(grants, grants->al);
 }
 
 void fua_grants_clear(fua_grants *grants) {
     if (grants->used > 0) {
-        memset(grants->slots, 0xff, grants->slot_count * sizeof *grants->slots);
+        memset(grants->tags, 0, grants->slot_count + WORD - 1);
         grants->used = 0;
     }
 }
 
-static size_t home_of(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
-    uint64_t hash = fua_mix(fua_mix(fua_mix(fua_mix(0, sub), obj), act), group);
-    return (size_t)(((fua_mix_end(hash) >> 32) * (uint64_t)grants->slot_count) >> 32);
+static uint64_t hash_of(uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
+    return fua_mix_end(fua_mix(fua_mix(fua_mix(fua_mix(0, sub), obj), act), group));
 }
 
-static size_t after(const fua_grants *grants, size_t slot) {
-    return slot + 1 == grants->slot_count ? 0 : slot + 1;
+static size_t home_of(const fua_grants *grants, uint64_t hash) {
+    return (size_t)(((hash >> 32) * (uint64_t)grants->slot_count) >> 32);
+}
+
+static uint8_t tag_of(uint64_t hash) {
+    uint8_t tag = (uint8_t)hash;
+    return tag == 0 ? 1 : tag;
+}
+
+static size_t forward(const fua_grants *grants, size_t slot, size_t steps) {
+    return slot + steps >= grants->slot_count ? slot + steps - grants->slot_count : slot + steps;
 }
 
 /* Steps from one slot on to another. */
@@ -37,36 +48,82 @@ static size_t distance(const fua_grants *grants, size_t from, size_t to) {
     return to >= from ? to - from : to + grants->slot_count - from;
 }
 
-static size_t find_slot(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
-    size_t slot = home_of(grants, sub, obj, act, group);
-    for (;;) {
-        const fua_grant *grant = &grants->slots[slot];
-        if (grant->sub == FUA_NO_ID ||
-            (grant->sub == sub && grant->obj == obj && grant->act == act && grant->group == group)) {
-            return slot;
+static void set_tag(fua_grants *grants, size_t slot, uint8_t tag) {
+    grants->tags[slot] = tag;
+    if (slot < WORD - 1) {
+        grants->tags[grants->slot_count + slot] = tag;
+    }
+}
+
+/* The first byte is the lowest, whatever the byte order of the machine. */
+static uint64_t tags_at(const fua_grants *grants, size_t slot) {
+    const uint8_t *at = grants->tags + slot;
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
+           (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
+}
+
+/* The top bit of each byte that is zero, and no other bit. */
+static uint64_t zero_bytes(uint64_t word) {
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    return ~(((word & low) + low) | word | low);
+}
+
+/* The number of the lowest byte that zero_bytes marked; WORD when there is none. */
+static size_t first_byte(uint64_t marks) {
+#if defined(__GNUC__) || defined(__clang__)
+    return marks == 0 ? WORD : (size_t)__builtin_ctzll(marks) / 8;
+#else
+    size_t byte = 0;
+    while (byte < WORD && (marks >> (8 * byte) & 0x80) == 0) {
+        byte++;
+    }
+    return byte;
+#endif
+}
+
+/* The slot of a key, or the empty slot where it would go; *found tells which. The table is never full. */
+static size_t find_slot(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
+                        bool *found) {
+    uint64_t hash = hash_of(sub, obj, act, group);
+    uint64_t wanted = tag_of(hash) * UINT64_C(0x0101010101010101);
+    for (size_t home = home_of(grants, hash);; home = forward(grants, home, WORD)) {
+        uint64_t tags = tags_at(grants, home);
+        size_t empty = first_byte(zero_bytes(tags));
+        for (uint64_t like = zero_bytes(tags ^ wanted); like != 0; like &= like - 1) {
+            if (first_byte(like) > empty) {
+                break;
+            }
+            size_t slot = forward(grants, home, first_byte(like));
+            const fua_grant *grant = &grants->slots[slot];
+            if (grant->sub == sub && grant->obj == obj && grant->act == act && grant->group == group) {
+                *found = true;
+                return slot;
+            }
         }
-        slot = after(grants, slot);
+        if (empty < WORD) {
+            *found = false;
+            return forward(grants, home, empty);
+        }
     }
 }
 
 const fua_grant *fua_grants_find(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
+    bool found;
     if (grants->used == 0) {
         return NULL;
     }
-    const fua_grant *grant = &grants->slots[find_slot(grants, sub, obj, act, group)];
-    return grant->sub == FUA_NO_ID ? NULL : grant;
+    size_t slot = find_slot(grants, sub, obj, act, group, &found);
+    return found ? &grants->slots[slot] : NULL;
 }
 
 void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group) {
     if (grants->used > 0) {
-        const fua_grant *home = &grants->slots[home_of(grants, sub, obj, act, group)];
-        FUA_PREFETCH(home);
-        FUA_PREFETCH((const void *)((uintptr_t)home + 64)); /* most searches end within two cache lines */
+        FUA_PREFETCH(grants->tags + home_of(grants, hash_of(sub, obj, act, group)));
     }
 }
 
 static fua_status grow(fua_grants *grants) {
-    if ((grants->used + 1) * 10 <= grants->slot_count * 7) {
+    if ((grants->used + 1) * 10 <= grants->slot_count * 8) {
         return FUA_OK;
     }
     fua_grants grown = *grants;
@@ -75,17 +132,22 @@ static fua_status grow(fua_grants *grants) {
         return FUA_ERR_OVERFLOW;
     }
     grown.slots = fua_alloc(grants->al, grown.slot_count, sizeof *grown.slots);
-    if (grown.slots == NULL) {
+    grown.tags = grown.slots == NULL ? NULL : fua_calloc(grants->al, grown.slot_count + WORD - 1, 1);
+    if (grown.tags == NULL) {
+        fua_free(grants->al, grown.slots);
         return FUA_ERR_NOMEM;
     }
-    memset(grown.slots, 0xff, grown.slot_count * sizeof *grown.slots);
     for (size_t i = 0; i < grants->slot_count; i++) {
-        const fua_grant *grant = &grants->slots[i];
-        if (grant->sub != FUA_NO_ID) {
-            grown.slots[find_slot(&grown, grant->sub, grant->obj, grant->act, grant->group)] = *grant;
+        if (grants->tags[i] != 0) {
+            const fua_grant *grant = &grants->slots[i];
+            bool found;
+            size_t slot = find_slot(&grown, grant->sub, grant->obj, grant->act, grant->group, &found);
+            grown.slots[slot] = *grant;
+            set_tag(&grown, slot, grants->tags[i]);
         }
     }
     fua_free(grants->al, grants->slots);
+    fua_free(grants->al, grants->tags);
     *grants = grown;
     return FUA_OK;
 }
@@ -100,31 +162,36 @@ fua_status fua_grants_add(fua_grants *grants, uint32_t sub, uint32_t obj, uint32
     if (status != FUA_OK) {
         return status;
     }
-    fua_grant *grant = &grants->slots[find_slot(grants, sub, obj, act, group)];
-    if (grant->sub == FUA_NO_ID) {
-        *grant = (fua_grant){sub, obj, act, group, 0, 0};
+    bool found;
+    size_t slot = find_slot(grants, sub, obj, act, group, &found);
+    if (!found) {
+        grants->slots[slot] = (fua_grant){sub, obj, act, group, 0, 0};
+        set_tag(grants, slot, tag_of(hash_of(sub, obj, act, group)));
         grants->used++;
     }
-    ++*counter_of(grant, kind);
+    ++*counter_of(&grants->slots[slot], kind);
     return FUA_OK;
 }
 
 void fua_grants_remove(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
                        fua_grant_kind kind) {
-    size_t hole = find_slot(grants, sub, obj, act, group);
+    bool found;
+    size_t hole = find_slot(grants, sub, obj, act, group, &found);
     fua_grant *grant = &grants->slots[hole];
     --*counter_of(grant, kind);
     if (grant->allow > 0 || grant->deny > 0) {
         return;
     }
-    for (size_t next = after(grants, hole); grants->slots[next].sub != FUA_NO_ID; next = after(grants, next)) {
+    /* What stands behind moves up, so that no search meets a hole before its end. */
+    for (size_t next = forward(grants, hole, 1); grants->tags[next] != 0; next = forward(grants, next, 1)) {
         const fua_grant *moved = &grants->slots[next];
-        size_t home = home_of(grants, moved->sub, moved->obj, moved->act, moved->group);
+        size_t home = home_of(grants, hash_of(moved->sub, moved->obj, moved->act, moved->group));
         if (distance(grants, home, next) >= distance(grants, hole, next)) {
             grants->slots[hole] = *moved;
+            set_tag(grants, hole, grants->tags[next]);
             hole = next;
         }
     }
-    grants->slots[hole].sub = FUA_NO_ID;
+    set_tag(grants, hole, 0);
     grants->used--;
 }

@@ -3,8 +3,10 @@
  * An allow rule also counts at every container above its object, so that "a right on a page opens the containers
  * above it" is one look-up and not a walk over all pages of a site.
  *
- * Most of the engine's memory is here, so the table grows by half and not to the next power of two: a hash is scaled
- * to the number of slots. */
+ * Most look-ups find nothing, and most of the engine's memory is here. So each slot has a tag, one byte of its hash,
+ * in an array of its own that stays near the processor where the slots themselves do not: eight tags are compared at
+ * once, and a slot is read only where its tag agrees. The table grows by half and not to the next power of two: a hash
+ * is scaled to the number of slots. */
 #ifndef FUA_POLICY_GRANTS_H
 #define FUA_POLICY_GRANTS_H
 
@@ -14,8 +16,7 @@
 #include "base/status.h"
 
 typedef struct fua_grant {
-    uint32_t sub; /* FUA_NO_ID where empty */
-    uint32_t obj, act, group;
+    uint32_t sub, obj, act, group;
     uint32_t allow; /* rules with this object or one below it */
     uint32_t deny;  /* rules with just this object */
 } fua_grant;
@@ -23,6 +24,7 @@ typedef struct fua_grant {
 typedef struct fua_grants {
     const fua_allocator *al; /* borrowed */
     fua_grant *slots;        /* owned */
+    uint8_t *tags;           /* owned; 0 where a slot is empty; the first tags stand again behind the last */
     size_t slot_count, used;
 } fua_grants;
 

@@ -7,6 +7,7 @@
 #ifndef FUA_POLICY_LEVELS_H
 #define FUA_POLICY_LEVELS_H
 
+#include "data/idmap.h"
 #include "policy/rules.h"
 
 typedef struct fua_level_node {

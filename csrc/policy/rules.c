@@ -8,18 +8,13 @@ void fua_rules_init(fua_rules *rules, const fua_allocator *al, size_t width) {
     memset(rules, 0, sizeof *rules);
     rules->al = al;
     rules->width = width;
-    for (size_t chain = 0; chain < FUA_CHAINS; chain++) {
-        fua_idmap_init(&rules->heads[chain], al);
-    }
 }
 
 void fua_rules_free(fua_rules *rules) {
-    fua_free(rules->al, rules->fields);
-    fua_free(rules->al, rules->next);
-    fua_free(rules->al, rules->prev);
+    fua_free(rules->al, rules->records);
     fua_free(rules->al, rules->slots);
     for (size_t chain = 0; chain < FUA_CHAINS; chain++) {
-        fua_idmap_free(&rules->heads[chain]);
+        fua_free(rules->al, rules->heads[chain]);
     }
     fua_rules_init(rules, rules->al, rules->width);
 }
@@ -49,40 +44,48 @@ static size_t chains_of(const fua_rules *rules) {
     return rules->width < FUA_CHAINS ? rules->width : FUA_CHAINS;
 }
 
-/* Puts a row at the head of its chains; room in the head maps has been reserved. */
+/* Puts a row at the head of its chains; there is room among the heads. */
 static void link_row(fua_rules *rules, uint32_t row) {
+    uint32_t *next = fua_rules_record(rules, row), *prev = next + FUA_CHAINS;
+    next[FUA_CHAINS - 1] = FUA_NO_ROW; /* where a rule has fewer fields than chains */
     for (size_t chain = 0; chain < chains_of(rules); chain++) {
-        uint32_t id = fua_rules_fields(rules, row)[chain];
-        uint32_t head = fua_rules_first(rules, chain, id);
-        rules->next[(size_t)row * FUA_CHAINS + chain] = head;
-        rules->prev[(size_t)row * FUA_CHAINS + chain] = FUA_NO_ROW;
-        if (head != FUA_NO_ROW) {
-            rules->prev[(size_t)head * FUA_CHAINS + chain] = row;
+        uint32_t *head = &rules->heads[chain][fua_rules_fields(rules, row)[chain]];
+        next[chain] = *head;
+        prev[chain] = FUA_NO_ROW;
+        if (*head != FUA_NO_ROW) {
+            fua_rules_record(rules, *head)[FUA_CHAINS + chain] = row;
         }
-        (void)fua_idmap_set(&rules->heads[chain], id, row);
-    }
-    for (size_t chain = chains_of(rules); chain < FUA_CHAINS; chain++) {
-        rules->next[(size_t)row * FUA_CHAINS + chain] = FUA_NO_ROW;
+        *head = row;
     }
 }
 
 static void unlink_row(fua_rules *rules, uint32_t row) {
+    uint32_t *record = fua_rules_record(rules, row);
     for (size_t chain = 0; chain < chains_of(rules); chain++) {
-        uint32_t id = fua_rules_fields(rules, row)[chain];
-        uint32_t next = rules->next[(size_t)row * FUA_CHAINS + chain];
-        uint32_t prev = rules->prev[(size_t)row * FUA_CHAINS + chain];
+        uint32_t next = record[chain], prev = record[FUA_CHAINS + chain];
         if (next != FUA_NO_ROW) {
-            rules->prev[(size_t)next * FUA_CHAINS + chain] = prev;
+            fua_rules_record(rules, next)[FUA_CHAINS + chain] = prev;
         }
         if (prev != FUA_NO_ROW) {
-            rules->next[(size_t)prev * FUA_CHAINS + chain] = next;
-        } else if (next != FUA_NO_ROW) {
-            (void)fua_idmap_set(&rules->heads[chain], id, next); /* an existing key: cannot fail */
+            fua_rules_record(rules, prev)[chain] = next;
         } else {
-            fua_idmap_remove(&rules->heads[chain], id);
+            rules->heads[chain][fua_rules_fields(rules, row)[chain]] = next;
         }
     }
-    rules->next[(size_t)row * FUA_CHAINS] = row;
+    record[0] = row;
+}
+
+/* Room for an id among the heads of a chain. */
+static fua_status reserve_head(fua_rules *rules, size_t chain, uint32_t id) {
+    size_t before = rules->heads_cap[chain];
+    void *block = rules->heads[chain];
+    fua_status status =
+        fua_grow(rules->al, &block, &rules->heads_cap[chain], (size_t)id + 1, sizeof *rules->heads[chain]);
+    rules->heads[chain] = block;
+    if (status == FUA_OK && rules->heads_cap[chain] > before) {
+        memset(rules->heads[chain] + before, 0xff, (rules->heads_cap[chain] - before) * sizeof *rules->heads[chain]);
+    }
+    return status;
 }
 
 /* A hash table with room for `live` rules, filled from the rows. */
@@ -105,24 +108,20 @@ static fua_status rebuild_slots(fua_rules *rules, size_t slot_count) {
 
 /* Closes the gaps that dead rows left, in place and in order; cannot fail. */
 static void compact(fua_rules *rules) {
-    size_t to = 0;
-    for (size_t chain = 0; chain < FUA_CHAINS; chain++) {
-        fua_idmap_clear(&rules->heads[chain]);
+    size_t to = 0, rows = rules->rows;
+    for (size_t chain = 0; chain < chains_of(rules); chain++) {
+        memset(rules->heads[chain], 0xff, rules->heads_cap[chain] * sizeof *rules->heads[chain]);
     }
     memset(rules->slots, 0xff, rules->slot_count * sizeof *rules->slots);
-    size_t rows = rules->rows;
-    rules->rows = 0;
     for (size_t row = 0; row < rows; row++) {
-        if (!fua_rules_is_live(rules, (uint32_t)row)) {
-            continue;
+        if (fua_rules_is_live(rules, (uint32_t)row)) {
+            memmove(fua_rules_record(rules, (uint32_t)to++) + FUA_LINKS, fua_rules_fields(rules, (uint32_t)row),
+                    rules->width * sizeof *rules->records);
         }
-        memmove(&rules->fields[to * rules->width], &rules->fields[row * rules->width],
-                rules->width * sizeof *rules->fields);
-        to++;
     }
-    for (; rules->rows < to; rules->rows++) {
+    for (rules->rows = 0; rules->rows < to; rules->rows++) {
         uint32_t row = (uint32_t)rules->rows;
-        link_row(rules, row); /* no more keys than before, so the maps have room */
+        link_row(rules, row);
         rules->slots[find_slot(rules, fua_rules_fields(rules, row))] = row;
     }
 }
@@ -137,26 +136,15 @@ fua_status fua_rules_add(fua_rules *rules, const uint32_t *fields, uint32_t *row
             return FUA_ERR_OVERFLOW;
         }
         size_t cap = rules->cap < 8 ? 8 : rules->cap + rules->cap / 2;
-        /* Three blocks grow one after another; a failure leaves some larger than needed, which is harmless. */
-        uint32_t *grown = fua_realloc(rules->al, rules->fields, cap, rules->width * sizeof *grown);
+        uint32_t *grown = fua_realloc(rules->al, rules->records, cap, (FUA_LINKS + rules->width) * sizeof *grown);
         if (grown == NULL) {
             return FUA_ERR_NOMEM;
         }
-        rules->fields = grown;
-        grown = fua_realloc(rules->al, rules->next, cap, FUA_CHAINS * sizeof *grown);
-        if (grown == NULL) {
-            return FUA_ERR_NOMEM;
-        }
-        rules->next = grown;
-        grown = fua_realloc(rules->al, rules->prev, cap, FUA_CHAINS * sizeof *grown);
-        if (grown == NULL) {
-            return FUA_ERR_NOMEM;
-        }
-        rules->prev = grown;
+        rules->records = grown;
         rules->cap = cap;
     }
     for (size_t chain = 0; chain < chains_of(rules); chain++) {
-        status = fua_idmap_reserve(&rules->heads[chain], 1);
+        status = reserve_head(rules, chain, fields[chain]);
         if (status != FUA_OK) {
             return status;
         }
@@ -168,7 +156,7 @@ fua_status fua_rules_add(fua_rules *rules, const uint32_t *fields, uint32_t *row
         }
     }
     uint32_t fresh = (uint32_t)rules->rows;
-    memcpy(&rules->fields[rules->rows * rules->width], fields, rules->width * sizeof *fields);
+    memcpy(fua_rules_record(rules, fresh) + FUA_LINKS, fields, rules->width * sizeof *fields);
     rules->rows++;
     rules->live++;
     link_row(rules, fresh);

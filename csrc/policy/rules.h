@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "data/idmap.h"
+#include "base/prefetch.h"
 #include "data/intern.h"
 
 #define FUA_NO_ROW UINT32_MAX
@@ -18,11 +18,12 @@
 typedef struct fua_rules {
     const fua_allocator *al; /* borrowed */
     size_t width;            /* fields of a rule, 1 .. FUA_RULE_MAX_FIELDS */
-    uint32_t *fields;        /* owned; width ids a row */
-    uint32_t *next, *prev;   /* owned; FUA_CHAINS links a row; a dead row has next == its own number */
+    uint32_t *records;       /* owned; a row's: next and previous row of each chain, then its fields.  A dead row is
+                              * its own next one. */
     size_t rows, cap;        /* rows in use, dead ones included; room for */
     size_t live;             /* rules */
-    fua_idmap heads[FUA_CHAINS]; /* id -> newest row of its chain */
+    uint32_t *heads[FUA_CHAINS]; /* owned; id -> newest row of its chain, FUA_NO_ROW for none */
+    size_t heads_cap[FUA_CHAINS];
     uint32_t *slots;         /* owned hash table of rows, power of two */
     size_t slot_count;
 } fua_rules;
@@ -38,22 +39,35 @@ fua_status fua_rules_add(fua_rules *rules, const uint32_t *fields, uint32_t *row
 /* Takes a live row out; its ids belong to the caller again. */
 void fua_rules_remove(fua_rules *rules, uint32_t row);
 
+#define FUA_LINKS ((size_t)2 * FUA_CHAINS) /* what stands before the fields of a record */
+
+static inline uint32_t *fua_rules_record(const fua_rules *rules, uint32_t row) {
+    return &rules->records[(size_t)row * (FUA_LINKS + rules->width)];
+}
+
 /* The fields of a row; borrowed until the next add. */
 static inline const uint32_t *fua_rules_fields(const fua_rules *rules, uint32_t row) {
-    return &rules->fields[(size_t)row * rules->width];
+    return fua_rules_record(rules, row) + FUA_LINKS;
 }
 
 static inline bool fua_rules_is_live(const fua_rules *rules, uint32_t row) {
-    return rules->next[(size_t)row * FUA_CHAINS] != row;
+    return fua_rules_record(rules, row)[0] != row;
 }
 
 /* Follows the rows whose field number `chain` (0 or 1) is `id`, newest first; FUA_NO_ROW ends. */
 static inline uint32_t fua_rules_first(const fua_rules *rules, size_t chain, uint32_t id) {
-    return fua_idmap_get(&rules->heads[chain], id, FUA_NO_ROW);
+    return id < rules->heads_cap[chain] ? rules->heads[chain][id] : FUA_NO_ROW;
 }
 
 static inline uint32_t fua_rules_next(const fua_rules *rules, size_t chain, uint32_t row) {
-    return rules->next[(size_t)row * FUA_CHAINS + chain];
+    return fua_rules_record(rules, row)[chain];
+}
+
+/* Says that the rows of a chain will soon be followed. */
+static inline void fua_rules_prefetch(const fua_rules *rules, size_t chain, uint32_t id) {
+    if (id < rules->heads_cap[chain]) {
+        FUA_PREFETCH(&rules->heads[chain][id]);
+    }
 }
 
 #endif
