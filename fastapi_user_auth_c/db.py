@@ -74,6 +74,15 @@ def _with_own_session(db: Database, work: Callable[[Session], T]) -> T:
         return _committed(session, work)
 
 
+async def run_apart(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+    """Run ``work(session)`` in a session of its own, also inside a request; what it does not commit is undone."""
+    if isinstance(db, AsyncDatabase):
+        _can_wait()
+        async with db.session_maker() as session:
+            return await session.run_sync(work)
+    return await _in_thread(_read, db, work)
+
+
 async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
     """The rows of a query as plain tuples, ``size`` at a time, read in a session of its own."""
     if isinstance(db, AsyncDatabase):
@@ -113,11 +122,9 @@ async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     if isinstance(db, AsyncDatabase):
         if db.scoped:
             return await db.session.run_sync(_read_and_release, work)
-        async with db.session_maker() as session:
-            return await session.run_sync(work)
-    if db.scoped:
+    elif db.scoped:
         return await _in_thread(_read_and_release, db.session, work)
-    return await _in_thread(_read, db, work)
+    return await run_apart(db, work)
 
 
 def _read_and_release(session: Session, work: Callable[[Session], T]) -> T:

@@ -269,17 +269,28 @@ static fua_status pages_changed(fua_engine *engine, uint32_t container, uint32_t
     return status;
 }
 
-static fua_status rebuild_grants(fua_engine *engine) {
+static fua_status rebuild_grants(fua_engine *engine, size_t most) {
     const fua_rules *rules = &engine->rules[FUA_TYPE_P];
     fua_status status = FUA_OK;
-    fua_grants_clear(&engine->grants);
-    for (uint32_t row = 0; row < rules->rows && status == FUA_OK; row++) {
+    if (engine->settled == 0 || engine->settled_at != engine->generation) {
+        fua_grants_clear(&engine->grants);
+        engine->settled = 0;
+        engine->settled_at = engine->generation;
+    }
+    size_t end = most < rules->rows - engine->settled ? engine->settled + most : rules->rows;
+    for (; engine->settled < end && status == FUA_OK; engine->settled++) {
+        uint32_t row = (uint32_t)engine->settled;
         if (fua_rules_is_live(rules, row)) {
             const uint32_t *fields = fua_rules_fields(rules, row);
             status = grant_rule(engine, fields, key_of_row(engine, fields));
         }
     }
-    engine->grants_stale = status != FUA_OK;
+    if (status != FUA_OK) {
+        engine->settled = 0;
+    } else if (engine->settled == rules->rows) {
+        engine->settled = 0;
+        engine->grants_stale = false;
+    }
     return status;
 }
 
@@ -295,7 +306,7 @@ static size_t level_type(const fua_engine *engine) {
     return type < 0 ? 0 : (size_t)type;
 }
 
-fua_status fua_engine_settle(fua_engine *engine) {
+fua_status fua_engine_settle_some(fua_engine *engine, size_t rules, bool *done) {
     fua_status status = FUA_OK;
     if (level_type(engine) == 0) {
         engine->levels.stale = false;
@@ -305,9 +316,15 @@ fua_status fua_engine_settle(fua_engine *engine) {
     if (!engine->model->builtin) {
         engine->grants_stale = false;
     } else if (status == FUA_OK && engine->grants_stale) {
-        status = rebuild_grants(engine);
+        status = rebuild_grants(engine, rules);
     }
+    *done = status == FUA_OK && !engine->grants_stale;
     return status;
+}
+
+fua_status fua_engine_settle(fua_engine *engine) {
+    bool done;
+    return fua_engine_settle_some(engine, SIZE_MAX, &done);
 }
 
 /* --- changing rules ------------------------------------------------------------------------------------------ */

@@ -37,6 +37,8 @@ typedef struct fua_engine {
     fua_actions actions;
     fua_grants grants;
     bool grants_stale;
+    size_t settled;           /* rows that a rebuild of the grants has counted so far */
+    uint64_t settled_at;      /* the generation it began with; another one begins it anew */
     /* scratch */
     fua_reached *reached; /* owned */
     size_t reached_cap;
@@ -64,6 +66,9 @@ fua_text fua_engine_field(const fua_engine *engine, size_t type, uint32_t row, s
 void fua_engine_begin_load(fua_engine *engine);
 /* Brings everything derived up to date. */
 fua_status fua_engine_settle(fua_engine *engine);
+/* The same in pieces, for an owner that has other things to do: counts at most `rules` more permission rules.
+ * *done says whether that was the end; a change in between begins it anew. */
+fua_status fua_engine_settle_some(fua_engine *engine, size_t rules, bool *done);
 
 /* Looks for a cycle that the new links (count pairs: member, role) would close, as if the rows in `gone` were not
  * there.  FUA_ERR_CYCLE fills `path`: the ids along it, first one repeated at the end, each with a reference that

@@ -903,16 +903,34 @@ static PyObject *engine_load(PyObject *self, PyObject *rows) {
     return skipped;
 }
 
-PyDoc_STRVAR(settle_doc, "settle($self, /)\n--\n\nFinish a load: bring the indexes up to date.");
+PyDoc_STRVAR(settle_doc,
+             "settle($self, rules=None, /)\n--\n\n"
+             "Finish a load: bring the indexes up to date, in one go or at most so many rules of it; whether that was\n"
+             "the end.");
 
-static PyObject *engine_settle(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    fua_status status = fua_engine_settle(as_engine(self)->engine);
+static PyObject *engine_settle(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    size_t rules = SIZE_MAX;
+    bool done;
+    if (count_args("settle", count, 0, 1) < 0) {
+        return NULL;
+    }
+    if (count > 0 && args[0] != Py_None) {
+        Py_ssize_t most = PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
+        if (most == -1 && PyErr_Occurred()) {
+            return NULL;
+        }
+        if (most < 1) {
+            PyErr_SetString(PyExc_ValueError, "settle(): argument 'rules' must be positive");
+            return NULL;
+        }
+        rules = (size_t)most;
+    }
+    fua_status status = fua_engine_settle_some(as_engine(self)->engine, rules, &done);
     if (status != FUA_OK) {
         fua_py_raise(status);
         return NULL;
     }
-    Py_RETURN_NONE;
+    return PyBool_FromLong(done);
 }
 
 /* --- the type ------------------------------------------------------------------------------------------------- */
@@ -965,7 +983,7 @@ static PyMethodDef engine_methods[] = {
     {"add", FAST(engine_add), METH_FASTCALL, add_doc},
     {"remove", FAST(engine_remove), METH_FASTCALL, remove_doc},
     {"load", engine_load, METH_O, load_doc},
-    {"settle", engine_settle, METH_NOARGS, settle_doc},
+    {"settle", FAST(engine_settle), METH_FASTCALL, settle_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -30,7 +30,8 @@ from starlette.websockets import WebSocket
 from ..db import AnyDatabase, run_committed, run_read
 from ..passwords import PasswordError, PasswordHasher
 from ..policy import Adapter, AsyncEnforcer
-from ..policy.enforcer import PolicyReader, resolved
+from ..policy.enforcer import PolicyReader, PolicyWriter, resolved
+from ..policy.revision import move_revision
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
@@ -171,6 +172,11 @@ class Auth(Generic[UserModelT]):
 
     # --- who is calling
 
+    async def _refresh_policy(self) -> None:
+        """Before anybody is decided upon: see what other processes have changed in the policy."""
+        if isinstance(self.enforcer, PolicyWriter):
+            await self.enforcer.refresh()
+
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
         if "token" not in known:
@@ -209,6 +215,7 @@ class Auth(Generic[UserModelT]):
     async def _current_user(self, connection: HTTPConnection) -> Optional[UserModelT]:
         known = self._known(connection)
         if "user" not in known:
+            await self._refresh_policy()
             info = await self._get_token_info(connection)
             user = None
             if info is not None:
@@ -235,6 +242,7 @@ class Auth(Generic[UserModelT]):
         names = [roles] if isinstance(roles, str) else list(roles or ())
         if subject == "u:root" and "root" in names:
             return True
+        await self._refresh_policy()
         for name in names:
             if not name:
                 continue
@@ -351,8 +359,12 @@ class Auth(Generic[UserModelT]):
         """
         link = [f"u:{role_key}", f"r:{role_key}"]
         new_hash = await anyio.to_thread.run_sync(self.pwd_context.hash, role_key)
+        adapter = getattr(self.enforcer, "adapter", None)
+        counted = isinstance(adapter, Adapter) and adapter.db is self.db and await adapter.is_counted()
 
         def work(session: Session) -> Any:
+            if counted:
+                move_revision(session)  # first, so that of several processes one makes them
             user = self._create_role_user(session, role_key, link, new_hash)
             session.refresh(user)
             if commit and not self.db.scoped:

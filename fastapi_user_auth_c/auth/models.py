@@ -18,6 +18,7 @@ from ..mixins.models import (
     UpdateTimeMixin,
     UsernameMixin,
 )
+from ..one_start import make_tables_alone
 
 __all__ = [
     "BaseRole",
@@ -153,3 +154,5 @@ class LoginHistory(PkMixin, CreateTimeMixin, table=True):
         description=_("Successful login, wrong password and the like"),
     )
     forwarded_for: str = Field("", title=_("Forward IP"), max_length=60)
+
+make_tables_alone(User.metadata)

@@ -4,5 +4,16 @@ from .._core import CycleError, ModelError, RuleError
 from .adapter import Adapter, Filter
 from .csv_file import FileAdapter
 from .enforcer import AsyncEnforcer, Enforcer
+from .revision import StalePolicy
 
-__all__ = ["Adapter", "AsyncEnforcer", "CycleError", "Enforcer", "FileAdapter", "Filter", "ModelError", "RuleError"]
+__all__ = [
+    "Adapter",
+    "AsyncEnforcer",
+    "CycleError",
+    "Enforcer",
+    "FileAdapter",
+    "Filter",
+    "ModelError",
+    "RuleError",
+    "StalePolicy",
+]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from ..db import AnyDatabase, read_chunks, run_committed
+from ..db import AnyDatabase, read_chunks, run_apart, run_committed
+from .revision import StalePolicy, current_attempt, ensure_revision, move_revision, read_revision
 
 COLUMNS = ("v0", "v1", "v2", "v3", "v4", "v5")
 CHUNK = 500
 """Values in one IN list or rows in one INSERT; well under every database's limit."""
 
 Rule = Sequence[str]
+T = TypeVar("T")
 
 
 class AdapterException(Exception):
@@ -64,6 +66,38 @@ class Adapter:
         self.db = db
         self._db_class = db_class
         self._filtered = filtered
+        self._counted: bool | None = None
+
+    # --- the revision
+
+    async def is_counted(self) -> bool:
+        """Whether changes move the revision: always, unless its table cannot be made."""
+        if self._counted is None:
+            self._counted = await run_apart(self.db, ensure_revision)
+        return self._counted
+
+    async def revision(self) -> int | None:
+        """The number of the stored policy, which each change moves on; None where it is not counted."""
+        return await run_apart(self.db, read_revision) if await self.is_counted() else None
+
+    async def _change(self, work: Callable[[Session], T]) -> T:
+        """Run ``work(session)``, in one transaction with the step of the revision.
+
+        Raises:
+            StalePolicy: an enforcer worked the change out from a policy that is no longer the stored one.
+        """
+        counted, mine = await self.is_counted(), current_attempt()
+        stale = False
+
+        def counted_work(session: Session) -> Any:
+            nonlocal stale
+            stale = not move_revision(session, mine)
+            return None if stale else work(session)
+
+        result = await run_committed(self.db, counted_work if counted else work)
+        if stale:
+            raise StalePolicy("the stored policy has changed since it was loaded; load it anew")
+        return result  # type: ignore[no-any-return]
 
     # --- reading
 
@@ -154,7 +188,7 @@ class Adapter:
             self._delete(session, ptype, old)
             self._insert(session, ptype, new)
 
-        await run_committed(self.db, work)
+        await self._change(work)
 
     async def add_policy(self, sec: str, ptype: str, rule: Rule) -> None:
         await self.replace_policies(sec, ptype, [], [rule])
@@ -190,7 +224,7 @@ class Adapter:
             self._insert(session, ptype, new)
             return old
 
-        return [list(rule) for rule in await run_committed(self.db, work)]
+        return [list(rule) for rule in await self._change(work)]
 
     async def save_policy(self, model: Any) -> bool:
         """Make the table hold just the rules of a model."""
@@ -205,5 +239,5 @@ class Adapter:
             for ptype, rules in wanted.items():
                 self._insert(session, ptype, rules)
 
-        await run_committed(self.db, work)
+        await self._change(work)
         return True

@@ -15,16 +15,25 @@ import functools
 import inspect
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from .._core import PolicyEngine
 from ..db import without_threads
 from .casbin_views import ModelView
 from .reader import PolicyReader, Rule, as_rule, distinct
+from .revision import StalePolicy, attempt
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
+
+MAX_ATTEMPTS = 10
+"""Others may be faster that often before a change gives up."""
+SETTLED_AT_ONCE = 20_000
+"""Rules brought into the decision index between two pauses of a load: a few milliseconds."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,13 +78,66 @@ class PolicyWriter(_OverReader):
         """Let others run between two chunks of a load."""
 
     async def _store(self, method: str, *args: Any) -> bool:
-        """Call the adapter; False when it refused."""
+        """Call the adapter; False when it refused.
+
+        Raises:
+            StalePolicy: the stored policy is another one than that in memory.
+        """
         if self.adapter is None or not self.auto_save:
             return True
         call = getattr(self.adapter, method, None)
         if call is None:
             raise NotImplementedError(f"the adapter {type(self.adapter).__name__} has no {method}()")
-        return await resolved(call(*args)) is not False
+        with attempt(self.revision if self._follows() else None) as mine:
+            stored = await resolved(call(*args)) is not False
+        if mine is not None and mine.reached is not None:
+            self.revision = mine.reached  # as the stored policy is now, memory will be in a moment
+        return stored
+
+    def _follows(self) -> bool:
+        """Whether memory holds just what is stored, and is kept so."""
+        return self.revision is not None and self.auto_save and not self.is_filtered()
+
+    async def _changed(self, change: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Make a change, worked out from what is stored: where another process has been there since, once more."""
+        async with self._writing():
+            for _ in range(MAX_ATTEMPTS):
+                try:
+                    return await change()
+                except StalePolicy:
+                    await self._load_now(None)
+            return await change()
+
+    async def refresh(self) -> bool:
+        """Load the policy anew if another process has changed it; whether it had.
+
+        The storage is asked at most once in ``poll_seconds``, by whoever comes first; the others wait for the answer. So
+        nobody is decided upon by a policy that was out of date that long ago, and an idle process asks nothing. Where
+        the storage cannot be asked, the policy in memory goes on answering.
+        """
+        if time.monotonic() - self._asked < self.poll_seconds or not self._follows():
+            return False
+        return await self._refresh()
+
+    @uninterrupted
+    async def _refresh(self) -> bool:
+        async with self._writing():
+            start = time.monotonic()
+            if start - self._asked < self.poll_seconds or not self._follows() or self._is_private():
+                return False
+            known = self.revision
+            try:
+                if await self.adapter.revision() != known:
+                    await self._load_now(None)
+            except Exception as error:  # whatever a driver raises
+                logger.warning("the stored policy cannot be asked for; that in memory goes on answering: %s", error)
+            self._asked = start
+            return self.revision != known
+
+    def _is_private(self) -> bool:
+        """Whether no other process can reach the storage: a database in this one's memory."""
+        engine = getattr(getattr(self.adapter, "db", None), "engine", None)
+        return engine is None or isinstance(engine.pool, StaticPool | SingletonThreadPool)
 
     async def _notify(self, method: str, *args: Any) -> None:
         """Tell the watcher once of a change that was made: by the specific method, or by ``update``."""
@@ -100,17 +162,26 @@ class PolicyWriter(_OverReader):
     async def _load(self, filter_: Any, keep: bool = False) -> None:
         if self.adapter is None:
             return
+        async with self._writing():
+            await self._load_now(filter_, keep)
+
+    async def _load_now(self, filter_: Any, keep: bool = False) -> None:
+        """Build the new policy beside the old one, a piece at a time, and swap them.  The caller is writing."""
         fresh = PolicyEngine()
         fresh.define(self._model_text)
         skipped: list[tuple[Any, str]] = []
-        async with self._writing():
-            if keep:
-                fresh.load([(None, ptype, *rule) for ptype in self.types() for rule in self.rules(ptype)])
-            async for chunk in self._stored_rows(filter_):
-                skipped += fresh.load(chunk)
-                await self._pause()
-            fresh.settle()
-            self.exchange(fresh)
+        start = time.monotonic()
+        revision = getattr(self.adapter, "revision", None)
+        loaded = None if revision is None else await resolved(revision())  # before the rows: rather too old
+        if keep:
+            fresh.load([(None, ptype, *rule) for ptype in self.types() for rule in self.rules(ptype)])
+        async for chunk in self._stored_rows(filter_):
+            skipped += fresh.load(chunk)
+            await self._pause()
+        while not fresh.settle(SETTLED_AT_ONCE):
+            await self._pause()
+        self.exchange(fresh)
+        self.revision, self._asked = loaded, start
         for row_id, reason in skipped:
             logger.warning("stored rule %s is left out: %s", row_id, reason)
         if (subject := self.cycle()) is not None:
@@ -137,15 +208,19 @@ class PolicyWriter(_OverReader):
 
         Raises:
             RuntimeError: the policy in memory is a filtered one.
+            StalePolicy: another process has changed the stored policy since it was loaded; nothing is overwritten.
         """
         if self.is_filtered():
             raise RuntimeError("cannot save a filtered policy")
         async with self._writing():
             model = self.get_model()
-            await resolved(self.adapter.save_policy(model))
+            with attempt(self.revision) as mine:
+                await resolved(self.adapter.save_policy(model))
+            if mine is not None and mine.reached is not None:
+                self.revision = mine.reached
         await self._notify("update_for_save_policy", model)
 
-    # --- changes, as Casbin's internal API has them
+    # --- changes, as Casbin's internal API has them: each is worked out and made by one inner coroutine
 
     async def _add_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> bool:
         return await self._add(ptype, [list(rule)], "add_policy", "update_for_add_policy", list(rule))
@@ -157,13 +232,17 @@ class PolicyWriter(_OverReader):
 
     @uninterrupted
     async def _add(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
-        async with self._writing():
+        async def change() -> bool:
             self.check(ptype, rules)
             if not rules or any(self.has_rule(ptype, rule) for rule in rules):
                 return False
             if not await self._store(store, ptype[:1], ptype, given):
                 return False
             self.add(ptype, rules)
+            return True
+
+        if not await self._changed(change):
+            return False
         await self._notify(notify, ptype[:1], ptype, given)
         return True
 
@@ -177,12 +256,16 @@ class PolicyWriter(_OverReader):
 
     @uninterrupted
     async def _remove(self, ptype: str, rules: list[Rule], store: str, notify: str, given: Any) -> bool:
-        async with self._writing():
+        async def change() -> bool:
             if not rules or not all(self._has(ptype, rule) for rule in rules):
                 return False
             if not await self._store(store, ptype[:1], ptype, given):
                 return False
             self.remove(ptype, rules)
+            return True
+
+        if not await self._changed(change):
+            return False
         await self._notify(notify, ptype[:1], ptype, given)
         return True
 
@@ -196,12 +279,16 @@ class PolicyWriter(_OverReader):
 
     @uninterrupted
     async def _remove_filtered(self, ptype: str, field_index: int, field_values: tuple[str, ...]) -> list[Rule]:
-        async with self._writing():
+        async def change() -> list[Rule]:
             gone = self.rules(ptype, field_index, field_values) if ptype in self.types() else []
             if not gone or not await self._store("remove_policies", ptype[:1], ptype, gone):
                 return []
             self.remove(ptype, gone)
-        await self._notify("update_for_remove_filtered_policy", ptype[:1], ptype, field_index, *field_values)
+            return gone
+
+        gone = await self._changed(change)
+        if gone:
+            await self._notify("update_for_remove_filtered_policy", ptype[:1], ptype, field_index, *field_values)
         return gone
 
     async def _update_policy(self, sec: str, ptype: str, old_rule: Sequence[str], new_rule: Sequence[str]) -> bool:
@@ -222,20 +309,26 @@ class PolicyWriter(_OverReader):
 
     @uninterrupted
     async def _update(self, ptype: str, old: list[Rule], new: list[Rule]) -> bool:
-        async with self._writing():
+        async def change() -> bool:
             present = all(self._has(ptype, rule) for rule in old)
             return bool(old) and present and await self._exchange_rules(ptype, old, new)
+
+        return await self._changed(change)
 
     @uninterrupted
     async def _update_filtered_policies(
         self, sec: str, ptype: str, new_rules: Iterable[Sequence[str]], field_index: int, *field_values: str
     ) -> list[Rule]:
         """Returns the rules that were replaced; empty when none matched."""
-        async with self._writing():
+        new = distinct(new_rules)
+
+        async def change() -> list[Rule]:
             old = self.rules(ptype, field_index, field_values)
-            if not old or not await self._exchange_rules(ptype, old, distinct(new_rules)):
-                return []
-        await self._notify("update_for_update_filtered_policies", sec, ptype, old, field_index, *field_values)
+            return old if old and await self._exchange_rules(ptype, old, new) else []
+
+        old = await self._changed(change)
+        if old:
+            await self._notify("update_for_update_filtered_policies", sec, ptype, old, field_index, *field_values)
         return old
 
     async def _exchange_rules(self, ptype: str, old: list[Rule], new: list[Rule]) -> bool:
@@ -264,16 +357,20 @@ class PolicyWriter(_OverReader):
 
         Beyond Casbin: this is how a subject's roles or permissions are replaced without a moment between.
         """
-        async with self._writing():
-            old = self.rules(ptype, field_index, field_values)
-            new = distinct(new_rules)
-            gone = [rule for rule in old if rule not in new]
+        new = distinct(new_rules)
+
+        async def change() -> tuple[list[Rule], list[Rule]] | None:
+            kept = {tuple(rule) for rule in new}
+            gone = [rule for rule in self.rules(ptype, field_index, field_values) if tuple(rule) not in kept]
             fresh = [rule for rule in new if not self.has_rule(ptype, rule)]
             if not gone and not fresh:
-                return False
-            if not await self._exchange_rules(ptype, gone, fresh):
-                return False
-        await self._notify("update_for_update_policies", ptype[:1], ptype, gone, fresh)
+                return None
+            return (gone, fresh) if await self._exchange_rules(ptype, gone, fresh) else None
+
+        changed = await self._changed(change)
+        if changed is None:
+            return False
+        await self._notify("update_for_update_policies", ptype[:1], ptype, *changed)
         return True
 
     # --- management API, changing
@@ -561,10 +658,13 @@ class _Steps(PolicyWriter):
     """The coroutines of a synchronous enforcer: its memory and settings, its lock, and nothing to wait for."""
 
     def __init__(self, enforcer: Enforcer) -> None:
-        self._enforcer = enforcer
+        object.__setattr__(self, "_enforcer", enforcer)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._enforcer, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._enforcer, name, value)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
@@ -626,6 +726,7 @@ class Enforcer(PolicyReader):
             return None
         return [name.removeprefix(prefix) for name in objects]
 
+    refresh = synchronous(PolicyWriter.refresh)
     load_policy = synchronous(PolicyWriter.load_policy)
     load_filtered_policy = synchronous(PolicyWriter.load_filtered_policy)
     load_increment_filtered_policy = synchronous(PolicyWriter.load_increment_filtered_policy)

@@ -65,6 +65,11 @@ class PolicyReader(PolicyEngine):
         self.watcher: Any = None
         self.auto_save = True
         self.auto_notify_watcher = True
+        self.poll_seconds = 1.0
+        """How old, in seconds, the policy in memory may get before the storage is asked for a newer one."""
+        self.revision: int | None = None
+        """Number of the stored policy that memory holds; None where it is not known to hold one."""
+        self._asked = float("-inf")
         self._model_text: str | None = None
         self._field_index: dict[tuple[str, str], int] = {}
         if enable_log:
@@ -109,6 +114,7 @@ class PolicyReader(PolicyEngine):
         """Start over with another model, in any form the constructor takes; rules in a Casbin model come along."""
         text = read_model(m)
         self.define(text)
+        self.revision = None
         self._model_text = text
         self.model_path = str(m) if isinstance(m, Path) or (isinstance(m, str) and "\n" not in m) else ""
         self._field_index.clear()
@@ -125,6 +131,7 @@ class PolicyReader(PolicyEngine):
 
     def set_adapter(self, adapter: Any) -> None:
         self.adapter = adapter
+        self.revision = None
 
     def set_watcher(self, watcher: Any) -> None:
         """Set a watcher with Casbin's protocol; for an AsyncEnforcer its methods may be asynchronous."""
@@ -172,6 +179,7 @@ class PolicyReader(PolicyEngine):
     def clear_policy(self) -> None:
         """Forget all rules in memory; storage keeps them."""
         self.define(self._model_text)
+        self.revision = None
 
     def _index_of(self, ptype: str, field: str) -> int:
         """The position of a named field in a rule."""

@@ -1,0 +1,103 @@
+"""The number of the stored policy, which every change of it moves on.
+
+It stands in a table of its own, in one row, and is moved within the transaction of the change. That row is locked until
+the transaction ends, so changes of all processes come one after another; and a process that keeps the policy in memory
+sees by one small query whether it is still the stored one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Column, Integer, Table, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+from sqlmodel import SQLModel
+
+logger = logging.getLogger("fastapi_user_auth_c.policy")
+
+
+_row = Table(
+    "auth_policy_revision",
+    SQLModel.metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+
+class StalePolicy(RuntimeError):
+    """The stored policy has changed since it was loaded: nothing was stored."""
+
+
+@dataclass
+class Attempt:
+    """A change that holds only for the policy it was worked out from."""
+
+    expected: int
+    reached: int | None = None
+
+
+_attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+@contextmanager
+def attempt(expected: int | None) -> Iterator[Attempt | None]:
+    """Within: changes are refused with :class:`StalePolicy` unless the stored revision is the expected one."""
+    mine = None if expected is None else Attempt(expected)
+    token = _attempt.set(mine)
+    try:
+        yield mine
+    finally:
+        _attempt.reset(token)
+
+
+def current_attempt() -> Attempt | None:
+    return _attempt.get()
+
+
+def read_revision(session: Session) -> int:
+    """The stored revision; 0 before the first change."""
+    return int(session.scalar(select(_row.c.revision)) or 0)
+
+
+def move_revision(session: Session, mine: Attempt | None = None) -> bool:
+    """Move the revision on, as the first statement of a change: until its end other changes wait here.
+
+    False, and nothing has moved, when ``mine`` expects another revision. That is no exception here, which would undo
+    what else the session holds.
+    """
+    session.execute(update(_row).values(revision=_row.c.revision + 1))
+    if mine is None:
+        return True
+    mine.reached = read_revision(session)
+    if mine.reached == mine.expected + 1:
+        return True
+    session.execute(update(_row).values(revision=_row.c.revision - 1))
+    return False
+
+
+def ensure_revision(session: Session) -> bool:
+    """Make the table and its row where a database has none; whether they are there now.
+
+    Of several processes that do so at once, all find them.
+    """
+    try:
+        _row.create(session.connection(), checkfirst=True)
+        session.commit()
+    except DBAPIError as error:  # another process was faster, or nobody may make tables here
+        session.rollback()
+        if not inspect(session.connection()).has_table(_row.name):
+            session.rollback()
+            logger.warning("no table %s: other processes will not see changes of the policy: %s", _row.name, error)
+            return False
+    try:
+        if session.scalar(select(_row.c.id)) is None:
+            session.execute(insert(_row).values(id=1, revision=0))
+        session.commit()
+    except IntegrityError:
+        session.rollback()
+    return True
