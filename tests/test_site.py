@@ -132,9 +132,7 @@ def test_P4_a_rule_is_stored_once(client: TestClient, app: Any, tmp_path: Any) -
     with sqlite3.connect(tmp_path / "test.db") as table:
         count = "SELECT count(*) FROM auth_casbin_rule WHERE v0 = 'u:bob'"
         assert table.execute(count).fetchone() == (1,)
-        table.execute(
-            "INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4) VALUES ('p', ?, ?, ?, ?, ?)", rule
-        )
+        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4) VALUES ('p', ?, ?, ?, ?, ?)", rule)
         table.commit()
         client.portal.call(enforcer.load_policy)
         assert client.portal.call(enforcer.remove_policy, *rule) is True

@@ -687,6 +687,21 @@ static fua_status find_reason(fua_engine *engine, size_t count, verdict result, 
     return status;
 }
 
+/* The keys under which rules for an action stand, into engine->keys. */
+static fua_status keys_of_action(fua_engine *engine, fua_text action, uint32_t id) {
+    fua_status status = FUA_OK;
+    engine->keys.count = 0;
+    if (id != FUA_NO_ID) {
+        status = push(engine, &engine->keys, id);
+    }
+    size_t length = 0;
+    for (uint32_t key;
+         status == FUA_OK && (key = fua_actions_next(&engine->actions, action, &length)) != FUA_NO_ID;) {
+        status = push(engine, &engine->keys, key);
+    }
+    return status;
+}
+
 static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bool *allowed, uint32_t *row) {
     if (fua_text_equal(request[FUA_P_SUB], fua_text_of(FUA_SUPER_SUBJECT))) {
         *allowed = true;
@@ -694,21 +709,12 @@ static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bo
     }
     uint32_t ids[FUA_R_WIDTH];
     fua_intern_find_all(&engine->strings, request, FUA_R_WIDTH, ids);
-    uint32_t sub = ids[FUA_P_SUB], obj = ids[FUA_P_OBJ], act = ids[FUA_P_ACT], group = ids[FUA_P_GROUP];
+    uint32_t sub = ids[FUA_P_SUB], obj = ids[FUA_P_OBJ], group = ids[FUA_P_GROUP];
     if (sub == FUA_NO_ID || obj == FUA_NO_ID || group == FUA_NO_ID) {
         return FUA_OK; /* no rule names it */
     }
-    fua_status status = FUA_OK;
-    engine->keys.count = 0;
-    if (act != FUA_NO_ID) {
-        status = push(engine, &engine->keys, act);
-    }
-    size_t length = 0;
-    for (uint32_t key; status == FUA_OK &&
-                       (key = fua_actions_next(&engine->actions, request[FUA_P_ACT], &length)) != FUA_NO_ID;) {
-        status = push(engine, &engine->keys, key);
-    }
     size_t count = 0;
+    fua_status status = keys_of_action(engine, request[FUA_P_ACT], ids[FUA_P_ACT]);
     if (status == FUA_OK) {
         status = subjects_by_level(engine, sub, &count);
     }
@@ -723,19 +729,70 @@ static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bo
     return status;
 }
 
+static fua_status be_settled(fua_engine *engine) {
+    return engine->grants_stale || engine->levels.stale ? fua_engine_settle(engine) : FUA_OK;
+}
+
 static fua_status decide(fua_engine *engine, const fua_text *request, size_t count, bool *allowed, uint32_t *row) {
     *allowed = false;
     if (count != engine->model->request_width) {
         return FUA_ERR_ARITY;
     }
-    if (engine->grants_stale || engine->levels.stale) {
-        fua_status status = fua_engine_settle(engine);
-        if (status != FUA_OK) {
-            return status;
-        }
+    fua_status status = be_settled(engine);
+    if (status != FUA_OK) {
+        return status;
     }
     return engine->model->builtin ? decide_builtin(engine, request, allowed, row)
                                   : fua_custom_decide(engine, request, allowed, row);
+}
+
+static fua_status decide_each_builtin(fua_engine *engine, fua_text subject, const fua_text *requests, size_t count,
+                                      bool *allowed) {
+    const size_t width = FUA_R_WIDTH - 1;
+    if (fua_text_equal(subject, fua_text_of(FUA_SUPER_SUBJECT))) {
+        memset(allowed, true, count * sizeof *allowed);
+        return FUA_OK;
+    }
+    uint32_t sub = fua_intern_find(&engine->strings, subject);
+    if (sub == FUA_NO_ID) {
+        return FUA_OK;
+    }
+    size_t subjects = 0; /* they stay in engine->reached: nothing below follows links */
+    fua_status status = subjects_by_level(engine, sub, &subjects);
+    for (size_t i = 0; i < count && status == FUA_OK; i++) {
+        const fua_text *request = requests + i * width;
+        uint32_t ids[FUA_R_WIDTH - 1];
+        fua_intern_find_all(&engine->strings, request, width, ids);
+        uint32_t obj = ids[FUA_P_OBJ - 1], act = ids[FUA_P_ACT - 1], group = ids[FUA_P_GROUP - 1];
+        if (obj != FUA_NO_ID && group != FUA_NO_ID) {
+            status = keys_of_action(engine, request[FUA_P_ACT - 1], act);
+            allowed[i] = status == FUA_OK && judge(engine, subjects, obj, group).allowed;
+        }
+    }
+    return status;
+}
+
+fua_status fua_engine_decide_each(fua_engine *engine, fua_text subject, const fua_text *requests, size_t count,
+                                  size_t width, bool *allowed) {
+    for (size_t i = 0; i < count; i++) {
+        allowed[i] = false;
+    }
+    if (width + 1 != engine->model->request_width) {
+        return FUA_ERR_ARITY;
+    }
+    fua_status status = be_settled(engine);
+    if (status == FUA_OK && engine->model->builtin) {
+        return decide_each_builtin(engine, subject, requests, count, allowed);
+    }
+    fua_text request[FUA_RULE_MAX_FIELDS];
+    request[0] = subject;
+    for (size_t i = 0; i < count && status == FUA_OK; i++) {
+        for (size_t k = 0; k < width; k++) {
+            request[k + 1] = requests[i * width + k];
+        }
+        status = decide(engine, request, width + 1, &allowed[i], NULL);
+    }
+    return status;
 }
 
 fua_status fua_engine_decide(fua_engine *engine, const fua_text *request, size_t count, bool *allowed) {

@@ -82,6 +82,11 @@ fua_status fua_engine_decide(fua_engine *engine, const fua_text *request, size_t
 /* The same, and the row of the rule that decided: FUA_NO_ROW where none did. */
 fua_status fua_engine_explain(fua_engine *engine, const fua_text *request, size_t count, bool *allowed, uint32_t *row);
 
+/* Whether requests that begin with one subject are allowed: `count` times the `width` fields that follow it.  What
+ * depends on the subject is worked out once. */
+fua_status fua_engine_decide_each(fua_engine *engine, fua_text subject, const fua_text *requests, size_t count,
+                                  size_t width, bool *allowed);
+
 /* Everything reachable from `start` over links of one role type, nearest first, without the start; where the links
  * carry a domain, only those of `domain`.  Upward follows member -> role.  The result is borrowed from the engine
  * until its next call. */

@@ -404,6 +404,93 @@ static PyObject *engine_batch_enforce(PyObject *op, PyObject *requests) {
     return answers;
 }
 
+PyDoc_STRVAR(enforce_each_doc,
+             "enforce_each($self, sub, requests, /)\n--\n\n"
+             "The decisions for one subject and an iterable of requests without it, such as (obj, act, group), in\n"
+             "order, as a list of bool.  What depends on the subject is worked out once.\n\n"
+             "Raises TypeError for a value that is not a str or a request of a wrong number of values.");
+
+/* The fields of all requests; texts and keep have room for them. */
+static int parse_each(PyObject *list, size_t width, fua_text *texts, PyObject **keep) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        fua_py_fields fields = {.count = 0};
+        PyObject *request = PyList_GET_ITEM(list, i);
+        int parsed = fua_py_fields_add_all(&fields, request, "enforce_each", "requests");
+        if (parsed == 0 && fields.count != width) {
+            PyErr_Format(PyExc_TypeError, "enforce_each(): a request has %zu values after the subject, not so %R",
+                         width, request);
+            parsed = -1;
+        }
+        for (size_t k = 0; parsed == 0 && k < width; k++) { /* moves what the fields keep, so that it outlives them */
+            texts[(size_t)i * width + k] = fields.texts[k];
+            keep[(size_t)i * width + k] = fields.keep[k];
+            fields.keep[k] = NULL;
+        }
+        fua_py_fields_clear(&fields);
+        if (parsed < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *engine_enforce_each(PyObject *op, PyObject *const *args, Py_ssize_t count) {
+    if (count_args("enforce_each", count, 2, 2) < 0) {
+        return NULL;
+    }
+    PyObject *given = PySequence_Tuple(args[1]); /* nobody can change it, nor what its members are */
+    PyObject *list = given == NULL ? NULL : PyList_New(0);
+    for (Py_ssize_t i = 0; list != NULL && i < PyTuple_GET_SIZE(given); i++) {
+        PyObject *request = PyTuple_GET_ITEM(given, i);
+        if (!PyList_Check(request) && !PyTuple_Check(request)) {
+            PyErr_Format(PyExc_TypeError, "enforce_each(): argument 'requests' must hold lists or tuples, not %.100s",
+                         Py_TYPE(request)->tp_name);
+            Py_CLEAR(list);
+        } else if (append_steal(list, PySequence_Tuple(request)) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    Py_XDECREF(given);
+    if (list == NULL) {
+        return NULL;
+    }
+    fua_engine *engine = as_engine(op)->engine;
+    size_t requests = (size_t)PyList_GET_SIZE(list), width = engine->model->request_width - 1;
+    fua_py_fields subject = {.count = 0};
+    PyObject *answers = NULL;
+    fua_text *texts = PyMem_Calloc(requests * width + 1, sizeof *texts);
+    PyObject **keep = PyMem_Calloc(requests * width + 1, sizeof *keep);
+    bool *allowed = PyMem_Calloc(requests + 1, sizeof *allowed);
+    if (texts == NULL || keep == NULL || allowed == NULL) {
+        PyErr_NoMemory();
+    } else if (fua_py_fields_add(&subject, args[0], "enforce_each", "sub") == 0 &&
+               parse_each(list, width, texts, keep) == 0) {
+        fua_status status = FUA_OK;
+        if (as_engine(op)->enabled) {
+            status = fua_engine_decide_each(engine, subject.texts[0], texts, requests, width, allowed);
+        } else {
+            memset(allowed, true, requests * sizeof *allowed);
+        }
+        if (status != FUA_OK) {
+            fua_py_raise(status);
+        } else {
+            answers = PyList_New((Py_ssize_t)requests);
+        }
+    }
+    for (size_t i = 0; answers != NULL && i < requests; i++) {
+        PyList_SET_ITEM(answers, (Py_ssize_t)i, PyBool_FromLong(allowed[i]));
+    }
+    for (size_t i = 0; keep != NULL && i < requests * width; i++) {
+        Py_XDECREF(keep[i]);
+    }
+    fua_py_fields_clear(&subject);
+    PyMem_Free(texts);
+    PyMem_Free(keep);
+    PyMem_Free(allowed);
+    Py_DECREF(list);
+    return answers;
+}
+
 /* --- reading rules -------------------------------------------------------------------------------------------- */
 
 PyDoc_STRVAR(rules_doc,
@@ -972,6 +1059,7 @@ static PyMethodDef engine_methods[] = {
     {"enforce", FAST(engine_enforce), METH_FASTCALL, enforce_doc},
     {"enforce_ex", FAST(engine_enforce_ex), METH_FASTCALL, enforce_ex_doc},
     {"batch_enforce", engine_batch_enforce, METH_O, batch_enforce_doc},
+    {"enforce_each", FAST(engine_enforce_each), METH_FASTCALL, enforce_each_doc},
     {"rules", FAST(engine_rules), METH_FASTCALL, rules_doc},
     {"has_rule", FAST(engine_has_rule), METH_FASTCALL, has_rule_doc},
     {"count", engine_count, METH_O, count_doc},

@@ -236,9 +236,7 @@ class ViewSubPagePermAction(BaseSubPermAction):
         if not item_id:
             return BaseApiOut(data=self.schema())
         subject = await self.get_subject_by_id(item_id)
-        held = await get_subject_page_permissions(
-            self.site.auth.enforcer, subject=subject, implicit=self._implicit
-        )
+        held = await get_subject_page_permissions(self.site.auth.enforcer, subject=subject, implicit=self._implicit)
         allowed = dict.fromkeys(text.removesuffix("#allow") for text in held if text.endswith("#allow"))
         return BaseApiOut(data=self.schema(permissions=",".join(allowed)))
 

@@ -8,7 +8,7 @@ from fastapi_amis_admin.admin import FormAdmin, ModelAdmin
 from fastapi_amis_admin.admin.admin import AdminGroup, BaseActionAdmin, BaseAdminSite
 from fastapi_amis_admin.utils.translation import i18n as _
 
-from ..utils.casbin import ROOT, permission_encode, permission_enforce, replace_rules
+from ..utils.casbin import ROOT, enforce_each, permission_encode, permission_fields, replace_rules
 
 
 def _actions(admin: BaseActionAdmin) -> Iterator[tuple[str, str]]:
@@ -65,7 +65,16 @@ def get_admin_action_options_by_subject(enforcer: Any, subject: str, group: Admi
     options = get_admin_action_options(group)
     if subject == ROOT:
         return options
-    return filter_options(options, lambda option: permission_enforce(enforcer, subject, option["value"]))
+    values = list(dict.fromkeys(_values(options)))
+    decided = enforce_each(enforcer, subject, [permission_fields(value) for value in values])
+    allowed = dict(zip(values, decided, strict=True))
+    return filter_options(options, lambda option: allowed[option["value"]])
+
+
+def _values(options: list[dict[str, Any]]) -> Iterator[str]:
+    for option in options:
+        yield option["value"]
+        yield from _values(option.get("children") or [])
 
 
 def get_admin_grouping(group: AdminGroup) -> list[tuple[str, str]]:

@@ -155,4 +155,5 @@ class LoginHistory(PkMixin, CreateTimeMixin, table=True):
     )
     forwarded_for: str = Field("", title=_("Forward IP"), max_length=60)
 
+
 make_tables_alone(User.metadata)

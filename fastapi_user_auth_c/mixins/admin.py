@@ -1,13 +1,14 @@
 """Model pages whose fields and rows depend on permissions."""
 
 from enum import Enum
-from typing import Any
+from typing import Any, Optional
 
 from fastapi_amis_admin.admin import BaseAuthFieldModelAdmin, BaseAuthSelectModelAdmin
 from sqlalchemy.sql import Select
 from starlette.requests import Request
 
 from ..auth.schemas import SystemUserEnum
+from ..utils.casbin import enforce_each
 
 
 async def subject_of(site: Any, request: Request) -> str:
@@ -24,6 +25,20 @@ class AuthFieldModelAdmin(BaseAuthFieldModelAdmin):
         group = f"page:{name}"
         subject = await subject_of(self.site, request)
         return bool(self.site.auth.enforcer.enforce(subject, self.unique_id, f"{group}:{field}", group))
+
+    async def get_deny_fields(self, request: Request, action: Optional[str] = None) -> set[str]:
+        """The fields that the user of a request may not use in an action; decided together, once per request."""
+        if type(self).has_field_permission is not AuthFieldModelAdmin.has_field_permission:
+            return set(await super().get_deny_fields(request, action))  # an application's own rule
+        name = str(action.value if isinstance(action, Enum) else action or "")
+        known = request.scope.setdefault(f"{self.unique_id}_exclude_fields", {})
+        if name not in known:
+            fields = list(getattr(self, f"{name}_permission_fields", ()))
+            subject, group = await subject_of(self.site, request), f"page:{name}"
+            asked = [(self.unique_id, f"{group}:{field}", group) for field in fields]
+            decided = enforce_each(self.site.auth.enforcer, subject, asked)
+            known[name] = {field for field, allowed in zip(fields, decided, strict=True) if not allowed}
+        return known[name]  # type: ignore[no-any-return]
 
 
 class AuthSelectModelAdmin(BaseAuthSelectModelAdmin):

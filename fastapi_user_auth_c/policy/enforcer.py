@@ -14,6 +14,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -30,7 +31,7 @@ from .revision import StalePolicy, attempt
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 50
 """Others may be faster that often before a change gives up."""
 SETTLED_AT_ONCE = 20_000
 """Rules brought into the decision index between two pauses of a load: a few milliseconds."""
@@ -77,6 +78,9 @@ class PolicyWriter(_OverReader):
     async def _pause(self) -> None:
         """Let others run between two chunks of a load."""
 
+    async def _wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     async def _store(self, method: str, *args: Any) -> bool:
         """Call the adapter; False when it refused.
 
@@ -101,29 +105,41 @@ class PolicyWriter(_OverReader):
     async def _changed(self, change: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Make a change, worked out from what is stored: where another process has been there since, once more."""
         async with self._writing():
-            for _ in range(MAX_ATTEMPTS):
+            for number in range(MAX_ATTEMPTS):
+                if number > 1:  # others are at it; who waits a little gets between them
+                    await self._wait(random.random() * min(number * 0.01, 0.2))
                 try:
-                    return await change()
+                    result = await change()
                 except StalePolicy:
-                    await self._load_now(None)
+                    pass
+                else:  # that there is nothing to change holds only for the policy that is stored
+                    if result or not self._follows() or self._is_private():
+                        return result
+                    if await self.adapter.revision() == self.revision:
+                        return result
+                await self._load_now(None)
             return await change()
 
-    async def refresh(self) -> bool:
+    async def refresh(self, at_once: bool = False) -> bool:
         """Load the policy anew if another process has changed it; whether it had.
 
-        The storage is asked at most once in ``poll_seconds``, by whoever comes first; the others wait for the answer. So
-        nobody is decided upon by a policy that was out of date that long ago, and an idle process asks nothing. Where
-        the storage cannot be asked, the policy in memory goes on answering.
+        The storage is asked at most once in ``poll_seconds``, by whoever comes first; the others wait for the answer.
+        So nobody is decided upon by a policy that was out of date that long ago, and an idle process asks nothing.
+        Where the storage cannot be asked, the policy in memory goes on answering.
+
+        Args:
+            at_once: ask now, however short the last time was ago.
         """
-        if time.monotonic() - self._asked < self.poll_seconds or not self._follows():
+        age = 0.0 if at_once else self.poll_seconds
+        if time.monotonic() - self._asked < age or not self._follows():
             return False
-        return await self._refresh()
+        return await self._refresh(age)
 
     @uninterrupted
-    async def _refresh(self) -> bool:
+    async def _refresh(self, age: float) -> bool:
         async with self._writing():
             start = time.monotonic()
-            if start - self._asked < self.poll_seconds or not self._follows() or self._is_private():
+            if start - self._asked < age or not self._follows() or self._is_private():
                 return False
             known = self.revision
             try:
@@ -652,6 +668,9 @@ class AsyncEnforcer(PolicyWriter, PolicyReader):
 
     async def _pause(self) -> None:
         await asyncio.sleep(0)
+
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class _Steps(PolicyWriter):

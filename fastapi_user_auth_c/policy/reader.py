@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging.config
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 from .._core import PolicyEngine
 from .casbin_views import ModelView, RoleManagerView
 from .csv_file import FileAdapter
+from .watchers import PushWatcher
 
 Rule = list[str]
 
@@ -134,8 +136,13 @@ class PolicyReader(PolicyEngine):
         self.revision = None
 
     def set_watcher(self, watcher: Any) -> None:
-        """Set a watcher with Casbin's protocol; for an AsyncEnforcer its methods may be asynchronous."""
+        """Set a watcher with Casbin's protocol; for an AsyncEnforcer its methods may be asynchronous.
+
+        One of :mod:`~fastapi_user_auth_c.policy.watchers` without a callback of its own is given this enforcer's.
+        """
         self.watcher = watcher
+        if isinstance(watcher, PushWatcher) and watcher.callback is None:
+            watcher.set_update_callback(functools.partial(self.refresh, at_once=True))  # type: ignore[attr-defined]
 
     def get_role_manager(self) -> RoleManagerView:
         return self.get_named_role_manager("g")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi_amis_admin.utils.translation import i18n as _
@@ -45,6 +46,14 @@ def permission_enforce(enforcer: Any, subject: str, permission: str) -> bool:
         ValueError: see :func:`permission_fields`.
     """
     return bool(enforcer.enforce(subject, *permission_fields(permission)))
+
+
+def enforce_each(enforcer: Any, subject: str, requests: Sequence[tuple[str, str, str]]) -> list[bool]:
+    """The decisions for one subject on many ``(object, action, group)``, in one call where the enforcer has it."""
+    together = getattr(enforcer, "enforce_each", None)
+    if together is not None:
+        return list(together(subject, requests))
+    return [bool(enforcer.enforce(subject, *request)) for request in requests]
 
 
 async def get_subject_page_permissions(enforcer: Any, *, subject: str, implicit: bool = False) -> list[str]:
@@ -147,13 +156,12 @@ def get_subject_policy_matrix(
     return columns
 
 
-def get_subject_effect_matrix(
-    enforcer: Any, *, subject: str, rows: list[dict[str, Any]]
-) -> list[list[dict[str, Any]]]:
+def get_subject_effect_matrix(enforcer: Any, *, subject: str, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """What is decided for a subject and each row: columns allow, deny."""
     columns: list[list[dict[str, Any]]] = [[], []]
-    for row in rows:
-        allowed = bool(row.get("reverse", False)) ^ permission_enforce(enforcer, subject, row["rol"])
+    decided = enforce_each(enforcer, subject, [permission_fields(row["rol"]) for row in rows])
+    for row, effect in zip(rows, decided, strict=True):
+        allowed = bool(row.get("reverse", False)) ^ effect
         columns[0].append({**row, "checked": allowed})
         columns[1].append({**row, "checked": not allowed})
     return columns
