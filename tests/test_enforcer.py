@@ -757,7 +757,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("word", ["INSERT", "DELETE", "SELECT"])
+@pytest.mark.parametrize("word", ["INSERT", "DELETE", "SELECT", "UPDATE"])
 @pytest.mark.parametrize("name", CHANGES)
 def test_P6_what_storage_refuses_is_not_in_memory(store, enforcer, name, word):
     enforcer.add_policy(ALLOW)

@@ -212,6 +212,49 @@ def test_P14_a_denied_page_leaves_the_site_open(client: TestClient, app: Any, ro
     assert USER_PAGE in [pair[1] for pair in site.auth.enforcer.get_named_grouping_policy("g2")]
 
 
+def test_P21_a_new_account_or_role_of_an_old_name_starts_with_no_rules(
+    client: TestClient, app: Any, root: Client, tmp_path: Any
+) -> None:
+    enforcer = app.state.site.auth.enforcer
+
+    def rules_of(subject: str) -> list[Any]:
+        links = enforcer.get_filtered_grouping_policy(0, subject) + enforcer.get_filtered_grouping_policy(1, subject)
+        return links + enforcer.get_filtered_policy(0, subject)
+
+    def give(subject: str) -> None:
+        client.portal.call(enforcer.add_policy, subject, USER_PAGE, "page", "page", "allow")
+        client.portal.call(enforcer.add_grouping_policy, subject, "r:admin")
+        client.portal.call(enforcer.add_grouping_policy, f"{subject} member", subject)
+
+    # deleted in the site: the rules go with it, in memory and in the table
+    role_id, bob_id = make_role(root, "r1"), make_user(root, "bob")
+    for subject, page, item_id in (("r:r1", RA, role_id), ("u:bob", UA, bob_id)):
+        give(subject)
+        assert root("DELETE", f"{page}/item/{item_id}").status_code == 200
+        assert rules_of(subject) == []
+        client.portal.call(enforcer.load_policy)
+        assert rules_of(subject) == []
+    make_role(root, "r1")
+    assert rules_of("r:r1") == []
+
+    # rows taken out by hand: what they leave behind is not their successor's
+    give("u:cy")
+    give("u:di")
+    give("u:ed")
+    give("r:r2")
+    make_user(root, "cy")
+    make_role(root, "r2")
+    answer = client.post("/admin/auth/form/reg/api", json={"username": "di", "password": "x1y2z3", "email": "d@example.com"})
+    assert answer.status_code == 200 and answer.json()["status"] == 0, answer.text
+    ed_id = make_user(root, "eddie")
+    assert root("PUT", f"{UA}/item/{ed_id}", {"username": "ed"}).status_code == 200
+    for subject in ("u:cy", "u:di", "r:r2", "u:ed"):
+        assert rules_of(subject) == [], subject
+    give("u:ed")
+    assert root("PUT", f"{UA}/item/{ed_id}", {"nickname": "x", "username": "ed"}).status_code == 200
+    assert len(rules_of("u:ed")) == 3
+
+
 # -- lesser admins ----------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The pages of the site: login, sign-up and profile; users, roles, rules and logins."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
 from fastapi import Depends, HTTPException
@@ -53,6 +53,7 @@ from ..auth.models import (
 from ..auth.schemas import SystemUserEnum
 from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
+from ..utils.casbin import forget_subject
 from ..web.cookies import set_token_cookie
 from ..web.redirects import local_path
 from .access import refuse, unprocessable
@@ -198,6 +199,7 @@ class UserRegFormAdmin(_AccountFormAdmin):
             if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
                 return name_taken
             raise HTTPException(status_code=422, detail=_("Parameter error")) from error
+        await forget_subject(auth.enforcer, f"u:{user.username}")  # left behind by another of that name
         out = login_out(self.schema_submit_out, user)
         out.access_token = await auth.backend.token_store.write_token(user.model_dump())
         return BaseApiOut(code=0, msg=_("Registered successfully!"), data=out)
@@ -303,12 +305,47 @@ class _CheckedIds(ModelAdmin):
         return depend
 
 
+class _SubjectAdmin(ModelAdmin):
+    """A page whose items are subjects of the policy: they come and go together with their rules."""
+
+    def subject(self, item: Any) -> str:
+        """The name of an item in policy rules."""
+        raise NotImplementedError
+
+    async def _forget(self, subjects: Iterable[str]) -> None:
+        for subject in subjects:
+            await forget_subject(self.site.auth.enforcer, subject)
+
+    async def create_items(self, request: Request, items: Any) -> Any:
+        made = await super().create_items(request, items)
+        await self._forget([self.subject(item) for item in made])  # left behind by another of that name
+        return made
+
+    async def update_items(self, request: Request, item_id: Any, values: Any) -> Any:
+        before = {self.subject(item) for item in await self.fetch_items(*item_id)}
+        changed = await super().update_items(request, item_id, values)
+        await self._forget([subject for item in changed if (subject := self.subject(item)) not in before])
+        return changed
+
+    async def delete_items(self, request: Request, item_id: Any) -> Any:
+        gone = await super().delete_items(request, item_id)
+        await self._forget([self.subject(item) for item in gone])
+        return gone
+
+
 def _of_model(model: Any, fields: Any) -> list[Any]:
     """The fields, with those of the default user model replaced by those of the one in use."""
     return [getattr(model, field.key) if getattr(field, "class_", None) is User else field for field in fields]
 
 
-class UserAdmin(_CheckedIds, AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDeleteModelAdmin, FootableModelAdmin):
+class UserAdmin(
+    _CheckedIds,
+    _SubjectAdmin,
+    AuthFieldModelAdmin,
+    AuthSelectModelAdmin,
+    SoftDeleteModelAdmin,
+    FootableModelAdmin,
+):
     """The page of users."""
 
     unique_id = "Auth>UserAdmin"
@@ -371,6 +408,9 @@ class UserAdmin(_CheckedIds, AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDele
     def _create_schema_read(self) -> Any:
         return create_model_by_model(super()._create_schema_read(), "UserRead", exclude={"password"}, orm_mode=True)
 
+    def subject(self, item: Any) -> str:
+        return f"u:{item.username}"
+
     async def _may_touch(self, request: Request, item_id: Any) -> bool:
         """Whether none of the accounts is root's, or the caller is root."""
         if not item_id or await self.site.auth.get_current_user_identity(request) == SystemUserEnum.ROOT:
@@ -405,7 +445,7 @@ class UserAdmin(_CheckedIds, AuthFieldModelAdmin, AuthSelectModelAdmin, SoftDele
         return data
 
 
-class RoleAdmin(_CheckedIds, AutoTimeModelAdmin, FootableModelAdmin):
+class RoleAdmin(_CheckedIds, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
     """The page of roles."""
 
     unique_id = "Auth>RoleAdmin"
@@ -441,6 +481,9 @@ class RoleAdmin(_CheckedIds, AutoTimeModelAdmin, FootableModelAdmin):
         UserRoleNameLabel,
         Role.desc,
     ]
+
+    def subject(self, item: Any) -> str:
+        return f"r:{item.key}"
 
     async def get_select(self, request: Request) -> Select[Any]:
         statement = await super().get_select(request)

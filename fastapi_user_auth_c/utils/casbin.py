@@ -88,6 +88,16 @@ async def replace_rules(enforcer: Any, ptype: str, new_rules: list[list[str]], f
         await resolved(getattr(enforcer, f"add_named{section}_policy")(ptype, *rule))
 
 
+async def forget_subject(enforcer: Any, subject: str) -> None:
+    """Take a subject out of the policy: its roles, its members, its rules.
+
+    For an account or role that goes, and for a new one, whose name may have been somebody else's before.
+    """
+    await resolved(enforcer.remove_filtered_grouping_policy(0, subject))
+    await resolved(enforcer.remove_filtered_grouping_policy(1, subject))
+    await resolved(enforcer.remove_filtered_policy(0, subject))
+
+
 async def update_subject_roles(enforcer: Any, *, subject: str, role_keys: list[str]) -> None:
     """Make these the direct roles of a subject.
 
