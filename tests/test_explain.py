@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -62,7 +63,7 @@ def relevant_rules(request, p, g, g2):
 
 def check_path(path, start, end, links):
     assert (path[0], path[-1]) == (start, end)
-    assert all(pair in links for pair in zip(path, path[1:], strict=False))
+    assert all(pair in links for pair in itertools.pairwise(path))
     assert len(set(path)) == len(path)
 
 
