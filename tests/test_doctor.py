@@ -10,17 +10,19 @@ import sys
 from datetime import datetime
 from types import SimpleNamespace
 
+import casbin
 import pytest
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from reference import decide, random_policy
 from sqlalchemy import text
+from test_enforcer import PLAIN_MODEL
 from test_transfer import command, make_file, on, put, stored
 
 from fastapi_user_auth_c import cli
 from fastapi_user_auth_c.auth.models import Role, User
 from fastapi_user_auth_c.db import close_database, open_database, run_committed
 from fastapi_user_auth_c.passwords import PasswordHasher
-from fastapi_user_auth_c.policy import doctor
+from fastapi_user_auth_c.policy import AsyncEnforcer, doctor
 from fastapi_user_auth_c.policy.doctor import examine, repair
 
 DATABASES = pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
@@ -315,6 +317,31 @@ def test_a_password_hasher_of_passlib(tmp_path):
 
     none, some = on(sqlite(tmp_path), work)
     assert none == [] and [finding.kind for finding in some] == ["default password"]
+
+
+@pytest.mark.parametrize("kind", [AsyncEnforcer, casbin.AsyncEnforcer])
+def test_the_model_of_the_sites_enforcer_counts(tmp_path, kind):
+    model = tmp_path / "model.conf"
+    model.write_text(PLAIN_MODEL)
+
+    class auth:
+        enforcer = kind(str(model), None)
+
+    class Site(list):  # of no pages
+        unique_id = "site"
+
+        def register_router(self):
+            return self
+
+    Site.auth = auth
+
+    async def work(db):
+        await put(db, ("p", "al", "data", "read"), ("p", "al", "data", "read", "page", "allow"))
+        return await examine(db, site=Site()), await examine(db), await examine(db, model=model)
+
+    mine, builtin, given = on(sqlite(tmp_path), work)
+    assert told(mine) == told(given)
+    assert [finding.rows[0][0] for finding in mine] == [2] and [finding.rows[0][0] for finding in builtin] == [1]
 
 
 # --- with a site, through the command line

@@ -19,7 +19,7 @@ from .._core import PolicyEngine
 from ..db import AnyDatabase, run_read
 from .adapter import Adapter
 from .explain import shown
-from .reader import read_model
+from .reader import PolicyReader, read_model
 
 Row = tuple[Any, ...]
 
@@ -78,6 +78,7 @@ async def examine(db: AnyDatabase, *, site: Any = None, model: Any = None) -> li
         model: of the policy, as an enforcer takes it; default that of the site's enforcer, else the built-in one.
 
     Raises:
+        ModelError: the model cannot be read or evaluated.
         sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
     """
     from ..auth.backends.db import DbTokenStore, TokenStoreModel
@@ -85,8 +86,10 @@ async def examine(db: AnyDatabase, *, site: Any = None, model: Any = None) -> li
 
     auth = getattr(site, "auth", None)
     user_model = getattr(auth, "user_model", None) or User
-    if model is None:
-        model = getattr(getattr(auth, "enforcer", None), "_model_text", None)
+    enforcer = getattr(auth, "enforcer", None)
+    if model is None and enforcer is not None:
+        # what another engine decides by is read from its model, lest its rules are taken for none
+        model = enforcer._model_text if isinstance(enforcer, PolicyReader) else enforcer.get_model()
     tables = [table.__tablename__ for table in (user_model, Role, CasbinRule, LoginHistory)]
     if isinstance(getattr(getattr(auth, "backend", None), "token_store", None), DbTokenStore):
         tables.append(TokenStoreModel.__tablename__)
