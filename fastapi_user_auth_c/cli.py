@@ -99,7 +99,7 @@ def on_database(args: argparse.Namespace) -> int:
 
     from . import commands
     from .db import close_database, open_database
-    from .policy import ModelError
+    from .policy import ModelError, StalePolicy
     from .policy.transfer import TransferError
 
     url = args.database or os.environ.get("DATABASE_URL", "")
@@ -125,7 +125,7 @@ def on_database(args: argparse.Namespace) -> int:
         return asyncio.run(work())
     except SQLAlchemyError as error:
         raise UsageError(f"the database says: {getattr(error, 'orig', None) or error}") from error
-    except (OSError, ModelError, TransferError) as error:
+    except (OSError, ModelError, StalePolicy, TransferError) as error:
         raise UsageError(str(error)) from error
 
 

@@ -15,12 +15,11 @@ from typing import Any
 
 from .cli import UsageError
 from .db import AnyDatabase
-from .policy import AsyncEnforcer
-from .policy.adapter import Adapter
 from .policy.csv_file import read_rules, write_file
 from .policy.doctor import Finding, examine, repair
+from .policy.explain import explain as explain_request
 from .policy.explain import shown
-from .policy.transfer import TransferError, apply, export_rules, plan_import
+from .policy.transfer import TransferError, apply, export_rules, plan_import, stored_policy
 
 
 def remark(text: str) -> None:
@@ -35,14 +34,19 @@ def confirmed(args: Namespace, question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def _tell_of(skipped: list[tuple[Any, str]]) -> None:
+    for row_id, reason in skipped:
+        remark(f"stored row {row_id} is left out: {reason}")
+
+
 async def explain(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
     """0 for an allowed request, 1 for a denied one."""
-    enforcer = AsyncEnforcer(args.model, Adapter(db))
-    names, _ = enforcer.fields()
+    engine, skipped = await stored_policy(db, args.model)
+    _tell_of(skipped)
+    names, _ = engine.fields()
     if len(args.request) != len(names):
         raise UsageError(f"explain needs {len(names)} values: {' '.join(names)}")
-    await enforcer.load_policy()
-    explanation = enforcer.explain(*args.request)
+    explanation = explain_request(engine, args.request, custom=args.model is not None)
     print(json.dumps(asdict(explanation), indent=2) if args.json else explanation)
     return 0 if explanation.allowed else 1
 
@@ -82,8 +86,7 @@ def _list(findings: list[Finding]) -> None:
 
 async def export(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
     text, skipped = await export_rules(db, args.model)
-    for row_id, reason in skipped:
-        remark(f"stored row {row_id} is left out: {reason}")
+    _tell_of(skipped)
     content = text.encode()
     if args.file == "-":
         sys.stdout.buffer.write(content)

@@ -432,7 +432,7 @@ def test_explain_as_a_command(tmp_path):
         "    level: 1",
         "    roles: u:al -> r:x",
     ]
-    assert b"stored rule 3 is left out" in done.stderr
+    assert b"stored row 3 is left out" in done.stderr
     done = command("explain", "--json", "u:bo", "a", "page", "page", DATABASE_URL=url)
     answer = json.loads(done.stdout)
     assert done.returncode == 1 and (answer["allowed"], answer["why"], answer["rule"]) == (False, "no rule", None)

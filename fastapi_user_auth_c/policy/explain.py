@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .._core import PolicyEngine
@@ -80,7 +81,7 @@ def shown(values: list[str], separator: str = ", ") -> str:
     return separator.join(plain)
 
 
-def explain(engine: PolicyEngine, request: tuple[str, ...], custom: bool) -> Explanation:
+def explain(engine: PolicyEngine, request: Sequence[str], custom: bool) -> Explanation:
     """The explanation of a request.
 
     Args:

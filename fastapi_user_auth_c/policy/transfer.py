@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,10 @@ from ..db import AnyDatabase
 from .adapter import COLUMNS, Adapter
 from .csv_file import read_rules, write_rule
 from .reader import Rule, read_model
+from .revision import StalePolicy, attempt
+
+ATTEMPTS = 5
+"""How often an import is worked out anew because the policy has changed meanwhile."""
 
 
 class TransferError(ValueError):
@@ -31,6 +36,8 @@ class Change:
     """How many rules of the text are there already."""
     removed: dict[str, list[Rule]]
     """Rules that are not in the text, by policy type; only where the text replaces what is stored."""
+    revision: int | None = None
+    """Of the stored policy that this was worked out from; :func:`apply` refuses it once there is another."""
 
     @property
     def summary(self) -> str:
@@ -45,8 +52,16 @@ def text_fault(text: str) -> str | None:
     return "a lone surrogate" if any("\ud800" <= char <= "\udfff" for char in text) else None
 
 
-async def _stored(db: AnyDatabase, model: Any) -> tuple[PolicyEngine, list[tuple[Any, str]]]:
-    """The rules of a database, and the rows that are none."""
+async def stored_policy(db: AnyDatabase, model: Any = None) -> tuple[PolicyEngine, list[tuple[Any, str]]]:
+    """The rules of a database in an engine, and ``(id, reason)`` of rows that are no rules; nothing is written.
+
+    Args:
+        db: the database.
+        model: of the policy, as an enforcer takes it; default the built-in one.
+
+    Raises:
+        ModelError: the model cannot be read or evaluated.
+    """
     engine = PolicyEngine()
     engine.define(read_model(model))
     skipped = []
@@ -66,7 +81,7 @@ async def export_rules(db: AnyDatabase, model: Any = None) -> tuple[str, list[tu
     Raises:
         TransferError: a rule holds a NUL character, which no policy file has.
     """
-    engine, skipped = await _stored(db, model)
+    engine, skipped = await stored_policy(db, model)
     lines, problems = [], []
     for ptype in engine.types():
         for rule in engine.rules(ptype):
@@ -133,7 +148,8 @@ async def plan_import(db: AnyDatabase, content: bytes | str, *, replace: bool = 
         TransferError: rules that do not fit the model or cannot be stored, with their lines; or role links that would
             close a cycle.
     """
-    engine, _skipped = await _stored(db, model)
+    revision = await Adapter(db).revision()
+    engine, _skipped = await stored_policy(db, model)
     wanted = _check(engine, parse(content))
     added: dict[str, list[Rule]] = {}
     removed: dict[str, list[Rule]] = {}
@@ -158,7 +174,7 @@ async def plan_import(db: AnyDatabase, content: bytes | str, *, replace: bool = 
             added.setdefault(ptype, []).append(list(rule))
     if problems:
         raise TransferError(problems)
-    return Change(added, present, removed)
+    return Change(added, present, removed, revision)
 
 
 async def import_rules(db: AnyDatabase, content: bytes | str, *, replace: bool = False, model: Any = None) -> Change:
@@ -174,16 +190,26 @@ async def import_rules(db: AnyDatabase, content: bytes | str, *, replace: bool =
 
     Raises:
         TransferError: as :func:`plan_import`; nothing is stored.
+        StalePolicy: others changed the policy all the time; nothing is stored.
     """
+    for _ in range(ATTEMPTS - 1):
+        change = await plan_import(db, content, replace=replace, model=model)
+        with suppress(StalePolicy):
+            await apply(db, change)
+            return change
     change = await plan_import(db, content, replace=replace, model=model)
     await apply(db, change)
     return change
 
 
 async def apply(db: AnyDatabase, change: Change) -> None:
-    """Make a planned change, in one transaction."""
+    """Make a planned change, in one transaction.
+
+    Raises:
+        StalePolicy: the stored policy has changed since it was planned; nothing is stored.
+    """
     ptypes = [*change.removed, *(ptype for ptype in change.added if ptype not in change.removed)]
-    if ptypes:
-        await Adapter(db).exchange_rules(
-            {ptype: (change.removed.get(ptype, []), change.added.get(ptype, [])) for ptype in ptypes}
-        )
+    changes = {ptype: (change.removed.get(ptype, []), change.added.get(ptype, [])) for ptype in ptypes}
+    if changes:
+        with attempt(change.revision):
+            await Adapter(db).exchange_rules(changes)
