@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
+from os.path import exists
 from typing import Any, TypeAlias, TypeVar
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
@@ -37,6 +41,49 @@ def _can_wait() -> None:
 async def _in_thread(work: Callable[..., T], *args: Any) -> T:
     """Run blocking work beside the event loop, unless the caller is synchronous."""
     return await asyncio.to_thread(work, *args) if _threads.get() else work(*args)
+
+
+def open_database(url: str) -> AnyDatabase:
+    """The database of a URL of SQLAlchemy, asynchronous where the driver is.
+
+    Without a driver in the URL (``postgresql://``, ``mysql://``) the first installed one of those that the extras
+    bring is taken.
+
+    Raises:
+        ValueError: this is no URL, its driver is not installed, or it names an SQLite file that is not there.
+    """
+    try:
+        parsed = make_url(url)
+        drivers = _DRIVERS.get(parsed.drivername, ())
+        parsed = parsed.set(drivername=next((name for module, name in drivers if find_spec(module)), parsed.drivername))
+        dialect = parsed.get_dialect()
+        is_async = bool(dialect.is_async)
+        dialect.import_dbapi()
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None
+    except ImportError as error:
+        raise ValueError(f"the driver of {parsed.drivername} is not installed: {error}") from None
+    file = parsed.database
+    if dialect.name == "sqlite" and file and file != ":memory:" and "uri" not in parsed.query and not exists(file):
+        raise ValueError(f"there is no file {file}")
+    return AsyncDatabase.create(parsed) if is_async else Database.create(parsed)
+
+
+_DRIVERS = {
+    "postgres": (("psycopg2", "postgresql"), ("psycopg", "postgresql+psycopg"), ("asyncpg", "postgresql+asyncpg")),
+    "postgresql": (("psycopg2", "postgresql"), ("psycopg", "postgresql+psycopg"), ("asyncpg", "postgresql+asyncpg")),
+    "mysql": (("MySQLdb", "mysql"), ("pymysql", "mysql+pymysql"), ("aiomysql", "mysql+aiomysql")),
+    "mariadb": (("MySQLdb", "mariadb"), ("pymysql", "mariadb+pymysql"), ("aiomysql", "mariadb+aiomysql")),
+}
+"""For a URL without a driver: modules, and what SQLAlchemy calls them."""
+
+
+async def close_database(db: AnyDatabase) -> None:
+    """Close the connections of a database; asynchronous ones belong to the event loop that made them."""
+    if isinstance(db, AsyncDatabase):
+        await db.engine.dispose()
+    else:
+        db.engine.dispose()
 
 
 async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:

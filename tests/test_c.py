@@ -105,7 +105,7 @@ def test_the_extension_under_sanitizers(objects, tmp_path):
         "UBSAN_OPTIONS": "halt_on_error=1",
         "PYTHONPATH": str(built),
     }
-    tests = [str(ROOT / "tests" / f"test_{name}.py") for name in ("policy_engine", "passwords")]
+    tests = [str(ROOT / "tests" / f"test_{name}.py") for name in ("policy_engine", "explain", "passwords")]
     command = [
         sys.executable,
         "-m",

@@ -102,9 +102,31 @@ def test_run(tmp_path: Path) -> None:
         assert http("GET", "/auth/get_user").json()["name"] == "root"
 
 
+def test_seeing_why(tmp_path: Path) -> None:
+    """The commands of that section in order, on the database that the simple example makes."""
+    lines = [line for line in SHELL if re.search(" (explain|doctor|export|import) ", line)]
+    expected = next(code for language, code in BLOCKS if language == "text")
+    (tmp_path / "app.py").write_text(SIMPLE)
+    (tmp_path / "start.py").write_text(f"from app import app\n{PROBE}\nprobe(app)\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "ignore", *args]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, input="", timeout=120)
+
+    started = run("start.py")
+    assert started.returncode == 0, started.stderr
+    done = [run(*line.split()[1:]) for line in lines]
+    assert [one.returncode for one in done] == [0, 1, 1, 0, 0], [one.stderr for one in done]  # default passwords
+    assert done[0].stdout == expected
+    assert done[1].stdout == done[2].stdout and done[1].stdout.count("change it\n") == 2
+    assert (tmp_path / "policy.csv").read_text().startswith("p, u:admin, AuthAdminSite, page, page, allow\n")
+    assert re.fullmatch(r"added 0, already there \d+, removed 0\n", done[4].stdout)
+
+
 def test_the_other_commands(capsys: Any) -> None:
     known = {"pip install -e '.[redis,postgres]'", "python tests/bench/enforce.py"}
-    others = [line for line in SHELL[2:] if " run " not in line]
+    others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
     assert set(others) == known
     assert {"redis", "postgres"} <= set(extras())
     compile((ROOT / "tests/bench/enforce.py").read_text(encoding="utf-8"), "enforce.py", "exec")

@@ -240,19 +240,14 @@ def test_P21_a_new_account_or_role_of_an_old_name_starts_with_no_rules(
     # rows taken out by hand: what they leave behind is not their successor's
     give("u:cy")
     give("u:di")
-    give("u:ed")
     give("r:r2")
     make_user(root, "cy")
     make_role(root, "r2")
-    answer = client.post("/admin/auth/form/reg/api", json={"username": "di", "password": "x1y2z3", "email": "d@example.com"})
+    form = {"username": "di", "password": "x1y2z3", "email": "d@example.com"}
+    answer = client.post("/admin/auth/form/reg/api", json=form)
     assert answer.status_code == 200 and answer.json()["status"] == 0, answer.text
-    ed_id = make_user(root, "eddie")
-    assert root("PUT", f"{UA}/item/{ed_id}", {"username": "ed"}).status_code == 200
-    for subject in ("u:cy", "u:di", "r:r2", "u:ed"):
+    for subject in ("u:cy", "u:di", "r:r2"):
         assert rules_of(subject) == [], subject
-    give("u:ed")
-    assert root("PUT", f"{UA}/item/{ed_id}", {"nickname": "x", "username": "ed"}).status_code == 200
-    assert len(rules_of("u:ed")) == 3
 
 
 # -- lesser admins ----------------------------------------------------------------------------------------------------

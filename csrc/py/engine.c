@@ -7,6 +7,7 @@
 
 #include "py/convert.h"
 #include "py/decisions.h"
+#include "py/explain.h"
 #include "py/state.h"
 
 typedef struct engine_object {
@@ -374,6 +375,41 @@ static PyObject *engine_enforce_ex(PyObject *op, PyObject *const *args, Py_ssize
     }
     fua_py_fields_clear(&fields);
     return result;
+}
+
+PyDoc_STRVAR(reasons_doc,
+             "reasons($self, /, *request)\n--\n\n"
+             "What enforce_ex answers, and every relevant rule as (rule, level, role path, page path), lowest level\n"
+             "first.  Of other models than the built-in one only the deciding rule.  `enabled` does not matter here.");
+
+static PyObject *engine_reasons(PyObject *op, PyObject *const *args, Py_ssize_t count) {
+    fua_py_fields fields = {.count = 0};
+    PyObject *result = NULL;
+    if (parse_request(op, args, count, "reasons", &fields) == 0) {
+        result = fua_py_reasons(as_engine(op)->engine, &fields);
+    }
+    fua_py_fields_clear(&fields);
+    return result;
+}
+
+PyDoc_STRVAR(level_doc,
+             "level($self, subject, /)\n--\n\n"
+             "The level of a subject: 0, or for a role one more than its highest member; the lowest decides.");
+
+static PyObject *engine_level(PyObject *op, PyObject *subject) {
+    fua_py_fields fields = {.count = 0};
+    if (fua_py_fields_add(&fields, subject, "level", "subject") < 0) {
+        return NULL;
+    }
+    fua_engine *engine = as_engine(op)->engine;
+    fua_status status = fua_engine_settle(engine);
+    uint32_t id = fua_intern_find(&engine->strings, fields.texts[0]);
+    fua_py_fields_clear(&fields);
+    if (status != FUA_OK) {
+        fua_py_raise(status);
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(id == FUA_NO_ID ? 0 : fua_levels_of(&engine->levels, id));
 }
 
 PyDoc_STRVAR(batch_enforce_doc,
@@ -1058,6 +1094,8 @@ static PyMethodDef engine_methods[] = {
     {"exchange", engine_exchange, METH_O, exchange_doc},
     {"enforce", FAST(engine_enforce), METH_FASTCALL, enforce_doc},
     {"enforce_ex", FAST(engine_enforce_ex), METH_FASTCALL, enforce_ex_doc},
+    {"reasons", FAST(engine_reasons), METH_FASTCALL, reasons_doc},
+    {"level", engine_level, METH_O, level_doc},
     {"batch_enforce", engine_batch_enforce, METH_O, batch_enforce_doc},
     {"enforce_each", FAST(engine_enforce_each), METH_FASTCALL, enforce_each_doc},
     {"rules", FAST(engine_rules), METH_FASTCALL, rules_doc},

@@ -321,12 +321,6 @@ class _SubjectAdmin(ModelAdmin):
         await self._forget([self.subject(item) for item in made])  # left behind by another of that name
         return made
 
-    async def update_items(self, request: Request, item_id: Any, values: Any) -> Any:
-        before = {self.subject(item) for item in await self.fetch_items(*item_id)}
-        changed = await super().update_items(request, item_id, values)
-        await self._forget([subject for item in changed if (subject := self.subject(item)) not in before])
-        return changed
-
     async def delete_items(self, request: Request, item_id: Any) -> Any:
         gone = await super().delete_items(request, item_id)
         await self._forget([self.subject(item) for item in gone])

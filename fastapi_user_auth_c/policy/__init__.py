@@ -4,6 +4,7 @@ from .._core import CycleError, ModelError, RuleError
 from .adapter import Adapter, Filter
 from .csv_file import FileAdapter
 from .enforcer import AsyncEnforcer, Enforcer
+from .explain import Explanation, OtherRule
 from .revision import StalePolicy
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "AsyncEnforcer",
     "CycleError",
     "Enforcer",
+    "Explanation",
     "FileAdapter",
     "Filter",
     "ModelError",
+    "OtherRule",
     "RuleError",
     "StalePolicy",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select
@@ -182,13 +182,43 @@ class Adapter:
         self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]
     ) -> None:
         """Take the old rules out and put the new ones in, in one transaction."""
-        old, new = list(old_rules), list(new_rules)
+        await self.exchange_rules({ptype: (old_rules, new_rules)})
+
+    async def exchange_rules(self, changes: Mapping[str, tuple[Iterable[Rule], Iterable[Rule]]]) -> None:
+        """Take old rules out and put new ones in, in one transaction over several policy types.
+
+        Args:
+            changes: by policy type, the old rules and the new ones.
+        """
+        lists = {ptype: (list(old), list(new)) for ptype, (old, new) in changes.items()}
 
         def work(session: Session) -> None:
-            self._delete(session, ptype, old)
-            self._insert(session, ptype, new)
+            for ptype, (old, new) in lists.items():
+                self._delete(session, ptype, old)
+                self._insert(session, ptype, new)
 
         await self._change(work)
+
+    async def remove_rows(self, rows: Iterable[tuple[Any, ...]]) -> int:
+        """Delete rows, in one transaction, whether they are rules or not; returns how many went.
+
+        Args:
+            rows: as :meth:`rows` gives them. One that holds something else by now stays.
+        """
+        table = self._db_class
+        wanted = {row[0]: tuple(row) for row in rows}
+        columns = (table.id, table.ptype, *(getattr(table, name) for name in COLUMNS))
+
+        def work(session: Session) -> int:
+            gone = 0
+            for some in chunks(list(wanted)):
+                found = session.execute(select(*columns).where(table.id.in_(some)))
+                ids = [row[0] for row in found if tuple(row) == wanted[row[0]]]
+                session.execute(delete(table).where(table.id.in_(ids)))
+                gone += len(ids)
+            return gone
+
+        return await self._change(work)
 
     async def add_policy(self, sec: str, ptype: str, rule: Rule) -> None:
         await self.replace_policies(sec, ptype, [], [rule])

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from .._core import PolicyEngine
 from .casbin_views import ModelView, RoleManagerView
 from .csv_file import FileAdapter
+from .explain import Explanation, explain
 from .watchers import PushWatcher
 
 Rule = list[str]
@@ -234,6 +235,16 @@ class PolicyReader(PolicyEngine):
 
     def new_enforce_context(self, suffix: str) -> Any:
         unsupported("second definitions (r2, p2, e2, m2) in one model")
+
+    # --- decisions
+
+    def explain(self, *request: str) -> Explanation:
+        """Why a request ``(sub, obj, act, group)`` is decided as it is; ``str()`` of the answer is for people.
+
+        Raises:
+            TypeError: a value is not a str, or there are too few or too many of them.
+        """
+        return explain(self, request, custom=self._model_text is not None)
 
     # --- management API, reading
 
