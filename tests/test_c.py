@@ -70,6 +70,24 @@ def test_c(source, objects, tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
+def test_P17_threads_over_the_core(tmp_path):
+    """``threads.c`` under the thread sanitizer."""
+    cc = compiler()
+    if cc is None:
+        pytest.skip("no C compiler")
+    policy = [path for path in CORE if path.parent.name in ("base", "data", "policy")]
+    command = [cc, "-std=c11", *warnings(), "-fsanitize=thread", "-g", "-O1", f"-I{ROOT / 'csrc'}"]
+    command += [f"-I{ROOT / 'tests' / 'c'}", str(ROOT / "tests" / "c" / "threads.c"), *map(str, policy), "-lpthread"]
+    built = subprocess.run([*command, "-o", str(tmp_path / "threads")], capture_output=True, text=True)
+    if "cannot find" in built.stderr and "tsan" in built.stderr:
+        pytest.skip("the compiler has no thread sanitizer runtime")
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([str(tmp_path / "threads")], capture_output=True, text=True, timeout=300)
+    if "unexpected memory mapping" in ran.stderr:
+        pytest.skip("the thread sanitizer cannot run under this kernel")
+    assert ran.returncode == 0 and "WARNING: ThreadSanitizer" not in ran.stderr, ran.stderr[:4000]
+
+
 def test_the_extension_under_sanitizers(objects, tmp_path):
     """The tests of the engine and of the passwords again, with the extension built for finding faults of memory."""
     built = tmp_path / "lib"

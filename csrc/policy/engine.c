@@ -276,6 +276,7 @@ static fua_status rebuild_grants(fua_engine *engine, size_t most) {
         fua_grants_clear(&engine->grants);
         engine->settled = 0;
         engine->settled_at = engine->generation;
+        status = fua_grants_reserve(&engine->grants, rules->live);
     }
     size_t end = most < rules->rows - engine->settled ? engine->settled + most : rules->rows;
     for (; engine->settled < end && status == FUA_OK; engine->settled++) {

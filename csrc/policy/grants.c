@@ -122,12 +122,10 @@ void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, u
     }
 }
 
-static fua_status grow(fua_grants *grants) {
-    if ((grants->used + 1) * 10 <= grants->slot_count * 8) {
-        return FUA_OK;
-    }
+/* Moves everything to a table of that many slots. */
+static fua_status resize(fua_grants *grants, size_t slot_count) {
     fua_grants grown = *grants;
-    grown.slot_count = grants->slot_count < 16 ? 16 : grants->slot_count + grants->slot_count / 2;
+    grown.slot_count = slot_count;
     if (grown.slot_count > UINT32_MAX) { /* home_of scales 32 bits */
         return FUA_ERR_OVERFLOW;
     }
@@ -150,6 +148,20 @@ static fua_status grow(fua_grants *grants) {
     fua_free(grants->al, grants->tags);
     *grants = grown;
     return FUA_OK;
+}
+
+static fua_status grow(fua_grants *grants) {
+    if ((grants->used + 1) * 10 <= grants->slot_count * 8) {
+        return FUA_OK;
+    }
+    return resize(grants, grants->slot_count < 16 ? 16 : grants->slot_count + grants->slot_count / 2);
+}
+
+fua_status fua_grants_reserve(fua_grants *grants, size_t count) {
+    if (count > UINT32_MAX || count * 10 <= grants->slot_count * 8) {
+        return count > UINT32_MAX ? FUA_ERR_OVERFLOW : FUA_OK;
+    }
+    return resize(grants, count * 10 / 8 + 16);
 }
 
 static uint32_t *counter_of(fua_grant *grant, fua_grant_kind kind) {

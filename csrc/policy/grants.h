@@ -38,6 +38,8 @@ void fua_grants_clear(fua_grants *grants);
 const fua_grant *fua_grants_find(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group);
 /* Says that fua_grants_find will be asked for a key soon. */
 void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group);
+/* Makes room for `count` entries in all: a table that is filled at once need not grow step by step. */
+fua_status fua_grants_reserve(fua_grants *grants, size_t count);
 /* Counts one more rule. */
 fua_status fua_grants_add(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t act, uint32_t group,
                           fua_grant_kind kind);

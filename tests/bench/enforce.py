@@ -4,6 +4,7 @@
 
 * warm: 1,000 requests asked before, in turn, against ``dict.get`` with a freshly built tuple of their four strings;
 * cold: the median of requests never asked before (the kept decisions are useless to them);
+* load, memory, change: seconds to load the rules from tuples, resident memory that takes, one add or remove then;
 * casbin: casbin 1.43 with the same rules and the model of fastapi-user-auth, for a few requests.
 
 ``--full`` adds a million rules.  Ends with status 1 when a bar is missed.
@@ -11,6 +12,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import random
 import statistics
 import sys
@@ -24,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from reference import CASBIN_MODEL, SAME_PAGES
 
 WARM_BAR = 0.60
+LOAD_BAR_S, MEMORY_BAR_MB, CHANGE_BAR_US = 1.5, 150, 5.0  # at a million rules
 COLD_BAR_US = 2.0
 CASBIN_BAR = 100_000
 
@@ -98,6 +102,29 @@ def cold_time(engine: PolicyEngine, asked: list[tuple[str, str, str, str]]) -> f
     return max(statistics.median(taken) - statistics.median(nothing), 1) / 1e9
 
 
+def resident() -> float:
+    """Megabytes of this process in memory; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def change_time(engine: PolicyEngine) -> float:
+    """The slower of the medians of one add and one remove, in seconds, each decided upon at once."""
+    rng = random.Random(1)
+    taken: dict[str, list[int]] = {"add": [], "remove": []}
+    for _ in range(2000):
+        rule = (f"u:{rng.randrange(1000)}", f"page{rng.randrange(20)}", "page:changed", "page", "allow")
+        for name, times in taken.items():
+            start = time.perf_counter_ns()
+            getattr(engine, name)("p", [rule])
+            engine.enforce(rule[0], rule[1], rule[2], "other")
+            times.append(time.perf_counter_ns() - start)
+    return max(statistics.median(times) for times in taken.values()) / 1e9
+
+
 def casbin_time(rows: list[tuple[str, ...]], asked: list[tuple[str, str, str, str]]) -> float:
     """Mean seconds of one request to casbin."""
     import casbin
@@ -120,20 +147,30 @@ def main() -> int:
     full = "--full" in sys.argv[1:]
     missed: list[str] = []
     cold: dict[int, float] = {}
-    print(
-        f"{'rules':>9} {'warm':>9} {'dict.get':>9} {'ratio':>6} {'cold':>9} {'load':>8} {'casbin':>10} {'x warm':>10}"
-    )
+    heads = {"rules": 9, "warm": 9, "dict.get": 9, "ratio": 6, "cold": 9, "load": 8, "memory": 9, "change": 8}
+    print(*(f"{head:>{width}}" for head, width in {**heads, "casbin": 10, "x warm": 10}.items()))
     for size in [10**power for power in range(2, 7 if full else 6)]:
         rows = policy(size)
-        start = time.perf_counter()
+        gc.collect()
+        before, start = resident(), time.perf_counter()
         engine = engine_of(rows)
-        load = time.perf_counter() - start
+        load, memory = time.perf_counter() - start, resident() - before
         asked = requests(size, 8000)
         cold[size] = cold_time(engine, asked)
         warm, lookup = warm_times(engine, asked[: min(1000, len(asked) // 2)])
         ratio = warm / lookup
         line = f"{size:>9,} {warm * 1e9:>6.1f} ns {lookup * 1e9:>6.1f} ns {ratio:>6.2f} {cold[size] * 1e6:>6.2f} us"
-        line += f" {load:>6.2f} s"
+        change = change_time(engine)
+        line += f" {load:>6.2f} s {memory:>6.1f} MB {change * 1e6:>5.1f} us"
+        if size == 1_000_000:
+            for what, got, bar, unit in (
+                ("load", load, LOAD_BAR_S, "s"),
+                ("memory", memory, MEMORY_BAR_MB, "MB"),
+                ("change", change * 1e6, CHANGE_BAR_US, "us"),
+            ):
+                if got > bar:
+                    missed.append(f"{what} at {size:,} rules: {got:.2f} {unit}, not {bar}")
+            line += f" ({memory * 1e6 / size:.0f} bytes a rule)"
         if ratio > WARM_BAR:
             missed.append(f"warm at {size:,} rules: {ratio:.2f} of dict.get, not {WARM_BAR}")
         if cold[size] * 1e6 > COLD_BAR_US:
