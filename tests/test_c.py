@@ -50,6 +50,7 @@ def objects(tmp_path_factory):
 
 def compile_one(cc: str, source: Path, target: Path) -> None:
     command = [cc, "-std=c11", *warnings(), *SANITIZE, f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'tests' / 'c'}"]
+    command.append(f'-DFUA_VECTORS="{ROOT / "tests" / "vectors"}"')
     built = subprocess.run([*command, "-c", str(source), "-o", str(target)], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
 
@@ -105,7 +106,7 @@ def test_the_extension_under_sanitizers(objects, tmp_path):
         "UBSAN_OPTIONS": "halt_on_error=1",
         "PYTHONPATH": str(built),
     }
-    tests = [str(ROOT / "tests" / f"test_{name}.py") for name in ("policy_engine", "passwords")]
+    tests = [str(ROOT / "tests" / f"test_{name}.py") for name in ("policy_engine", "passwords", "tokens")]
     command = [
         sys.executable,
         "-m",
