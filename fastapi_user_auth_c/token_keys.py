@@ -64,7 +64,8 @@ def _load_private(key: bytes) -> Any:
 def _hash(algorithm: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
-    return {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}[algorithm[2:]]()
+    kinds: dict[str, Any] = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
+    return kinds[algorithm[2:]]()
 
 
 def _verifier(check: Callable[[bytes, bytes], Any]) -> Verify:
@@ -114,9 +115,9 @@ def _ecdsa(private: Any, public: Any, algorithm: str) -> tuple[Optional[Sign], V
         return first.to_bytes(size, "big") + second.to_bytes(size, "big")
 
     checked = _verifier(check)
-    return (None if private is None else sign), lambda signature, data: (
-        len(signature) == 2 * size and checked(signature, data)
-    )
+    return (
+        None if private is None else sign
+    ), lambda signature, data: len(signature) == 2 * size and checked(signature, data)
 
 
 def _eddsa(private: Any, public: Any) -> tuple[Optional[Sign], Verify]:

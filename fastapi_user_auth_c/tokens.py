@@ -42,8 +42,8 @@ class TokenKey:
     """A key and the one algorithm it is for.
 
     Args:
-        key: for HMAC a secret, as text or bytes; else a private key, or a public one that only verifies, in PEM or as an
-            object of ``cryptography``.
+        key: for HMAC a secret, as text or bytes; else a private key, or a public one that only verifies, in PEM or as
+            an object of ``cryptography``.
         algorithm: ``HS256``, ``HS384``, ``HS512``; with the extra ``crypto`` also ``RS256``, ``PS256``, ``ES256`` and
             so on, and ``EdDSA``.
         kid: the key's name, written into the header of tokens. A token that names another key is not tried with it.
@@ -57,8 +57,8 @@ class TokenKey:
 class TokenCodec(_core.TokenCodec):
     """Writes and reads tokens. Immutable and thread-safe.
 
-    ``encode(claims, *, lifetime=None, now=None)`` gives the token for a dict of claims. With ``lifetime``, in seconds, it
-    sets ``iat`` and ``exp``; it always sets ``aud`` and ``iss`` where the codec has them. What ``decode`` would refuse
+    ``encode(claims, *, lifetime=None, now=None)`` gives the token for a dict of claims. With ``lifetime``, in seconds,
+    it sets ``iat`` and ``exp``; it always sets ``aud`` and ``iss`` where the codec has them. What ``decode`` would refuse
     raises ``ValueError``, values that JSON does not have ``TypeError``. Integers must fit 64 bits.
 
     ``decode(token, *, now=None)`` gives the claims of a token, or raises :class:`TokenError`. ``now`` is the time to
@@ -68,12 +68,12 @@ class TokenCodec(_core.TokenCodec):
         key: what signs, and verifies: see :class:`TokenKey`, or one.
         algorithm: of ``key``.
         kid: the name of ``key``, if it has one.
-        other_keys: more keys to verify with, such as the one of yesterday: :class:`TokenKey` objects, or keys of the same
-            algorithm. At most 15.
+        other_keys: more keys to verify with, such as the one of yesterday: :class:`TokenKey` objects, or keys of
+            the same algorithm. At most 15.
         audience: what ``aud`` has to be or hold. Without it a token that has any ``aud`` is refused.
         issuer: what ``iss`` has to be.
-        typ: the type in the header. Give tokens of another purpose another one (``"reset+jwt"``): each codec refuses the
-            other's, even with the same key. Only ``JWT`` may be missing in a token.
+        typ: the type in the header. Give tokens of another purpose another one (``"reset+jwt"``): each codec refuses
+            the other's, even with the same key. Only ``JWT`` may be missing in a token.
         required: claims that have to be there.
         leeway: seconds by which ``exp`` and ``nbf`` may be missed.
         max_size: longest token, in characters.
@@ -103,8 +103,11 @@ class TokenCodec(_core.TokenCodec):
         first = key if isinstance(key, TokenKey) else TokenKey(key, algorithm, kid)
         keys = [first]
         keys += [other if isinstance(other, TokenKey) else TokenKey(other, first.algorithm) for other in other_keys]
+        prepared = []
+        for each in keys:  # no comprehension: a warning is to name the caller's line
+            prepared.append(_prepared(each))
         super().__init__(
-            [_prepared(each) for each in keys],
+            prepared,
             audience=audience,
             issuer=issuer,
             typ=typ,

@@ -153,7 +153,7 @@ static PyObject *sign_by_call(const fua_py_codec_key *key, PyObject *to_sign) {
         PyErr_SetString(PyExc_ValueError, "encode(): the codec has only a public key, which cannot sign");
         return NULL;
     }
-    PyObject *signature = PyObject_CallFunction(key->sign, "s#", (const char *)PyUnicode_1BYTE_DATA(to_sign),
+    PyObject *signature = PyObject_CallFunction(key->sign, "y#", (const char *)PyUnicode_1BYTE_DATA(to_sign),
                                                 (Py_ssize_t)PyUnicode_GET_LENGTH(to_sign));
     if (signature != NULL && (!PyBytes_Check(signature) || PyBytes_GET_SIZE(signature) == 0)) {
         PyErr_SetString(PyExc_TypeError, "encode(): the signing function must return bytes");

@@ -102,8 +102,8 @@ static int make_header(fua_py_codec_key *key, PyObject *typ) {
     fua_buffer_init(&json, fua_allocator_default(), storage, sizeof storage);
     PyObject *members = PyDict_New();
     int failed = members == NULL || PyDict_SetItemString(members, "alg", key->algorithm) < 0 ||
-                 PyDict_SetItemString(members, "typ", typ) < 0 ||
                  (key->kid != NULL && PyDict_SetItemString(members, "kid", key->kid) < 0) ||
+                 PyDict_SetItemString(members, "typ", typ) < 0 ||
                  fua_py_to_json(&json, members, 0) < 0;
     if (!failed && fua_base64_size(json.size) > FUA_JWS_HEADER_MAX) {
         PyErr_SetString(PyExc_ValueError, "TokenCodec(): 'kid' and 'typ' are too long");
@@ -267,7 +267,7 @@ static int codec_init(PyObject *self, PyObject *args, PyObject *kwargs) {
     if (codec->typ == NULL || text_of(codec->typ, "typ", &codec->typ_text) < 0) {
         return -1;
     }
-    required = required == NULL ? Py_BuildValue("(s)", "exp") : Py_NewRef(required);
+    required = required == NULL ? PyTuple_New(0) : Py_NewRef(required);
     int failed = required == NULL ? -1 : make_rules(codec, required, seconds);
     Py_XDECREF(required);
     return failed < 0 ? -1 : make_keys(codec, keys);
@@ -336,7 +336,7 @@ static PyMethodDef codec_methods[] = {
 };
 
 PyDoc_STRVAR(codec_doc,
-             "TokenCodec(keys, *, audience=None, issuer=None, typ='JWT', required=('exp',), leeway=0, max_size=8192)\n"
+             "TokenCodec(keys, *, audience=None, issuer=None, typ='JWT', required=(), leeway=0, max_size=8192)\n"
              "--\n\n"
              "Writes and reads signed claims (RFC 7519). Base of fastapi_user_auth_c.tokens.TokenCodec.\n\n"
              "keys holds (algorithm, kid or None, secret) for HMAC, and (algorithm, kid or None, sign or None, verify)\n"
