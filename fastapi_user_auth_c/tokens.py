@@ -58,8 +58,8 @@ class TokenCodec(_core.TokenCodec):
     """Writes and reads tokens. Immutable and thread-safe.
 
     ``encode(claims, *, lifetime=None, now=None)`` gives the token for a dict of claims. With ``lifetime``, in seconds,
-    it sets ``iat`` and ``exp``; it always sets ``aud`` and ``iss`` where the codec has them. What ``decode`` would refuse
-    raises ``ValueError``, values that JSON does not have ``TypeError``. Integers must fit 64 bits.
+    it sets ``iat`` and ``exp``; it always sets ``aud`` and ``iss`` where the codec has them. What ``decode`` would
+    refuse raises ``ValueError``, values that JSON does not have ``TypeError``. Integers must fit 64 bits.
 
     ``decode(token, *, now=None)`` gives the claims of a token, or raises :class:`TokenError`. ``now`` is the time to
     judge by, in seconds since the epoch. A token is expired from the second ``exp`` on.

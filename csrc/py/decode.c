@@ -1,9 +1,10 @@
 /* TokenCodec.decode. */
+#include "py/codec.h"
+
 #include <stdbool.h>
 #include <string.h>
 
 #include "crypto/base64.h"
-#include "py/codec.h"
 
 /* The exception of a refused token; `claim` names what FUA_ERR_CLAIM is about. */
 static void raise_token(PyObject *self, fua_status status, fua_text claim) {

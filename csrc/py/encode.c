@@ -1,10 +1,11 @@
 /* TokenCodec.encode. */
+#include "py/codec.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "crypto/base64.h"
-#include "py/codec.h"
 
 /* All registered names have three characters, and so have both of these. */
 static bool is_name(PyObject *name, const char *other) {
