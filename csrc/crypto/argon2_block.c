@@ -112,6 +112,7 @@ void fua_argon2_fill_portable(const fua_argon2_block *left, const fua_argon2_blo
         w[I0] = a0, w[I1] = a1, w[I2] = b0, w[I3] = b1, w[I4] = c0, w[I5] = c1, w[I6] = d0, w[I7] = d1;                \
     } while (0)
 
+#if defined(__SSE2__)
 /* 128 bits: SSE2, which every x86-64 has */
 #define VECTOR __m128i
 #define ADD _mm_add_epi64
@@ -123,8 +124,7 @@ void fua_argon2_fill_portable(const fua_argon2_block *left, const fua_argon2_blo
 #define ROT63(X) _mm_xor_si128(_mm_srli_epi64((X), 63), _mm_add_epi64((X), (X)))
 #define MIDDLE(X, Y) _mm_castpd_si128(_mm_shuffle_pd(_mm_castsi128_pd(X), _mm_castsi128_pd(Y), 1))
 
-__attribute__((target("sse2"))) static void fill_sse2(const fua_argon2_block *left, const fua_argon2_block *right,
-                                                      fua_argon2_block *out, int mix) {
+static void fill_sse2(const fua_argon2_block *left, const fua_argon2_block *right, fua_argon2_block *out, int mix) {
     const __m128i *l = (const __m128i *)(const void *)left->words, *r = (const __m128i *)(const void *)right->words;
     __m128i *o = (__m128i *)(void *)out->words;
     __m128i w[64], sum[64];
@@ -142,6 +142,8 @@ __attribute__((target("sse2"))) static void fill_sse2(const fua_argon2_block *le
         _mm_storeu_si128(o + i, XOR(sum[i], w[i]));
     }
 }
+
+#endif
 
 #undef VECTOR
 #undef ADD
