@@ -56,6 +56,8 @@ class BuildExt(build_ext):
         if self.compiler.compiler_type != "msvc":
             for extension in self.extensions:
                 extension.extra_compile_args += ["-std=c11", "-O3", "-fvisibility=hidden", *self.development_args()]
+                if sys.platform != "win32":  # Argon2's lanes
+                    extension.extra_link_args += ["-pthread"]
                 if switch("FUA_SANITIZE"):
                     extension.extra_link_args += ["-fsanitize=address,undefined"]
                 if switch("FUA_COVERAGE"):

@@ -1,6 +1,6 @@
-"""The C extension: the policy engine and bcrypt. Built from ``csrc``."""
+"""The C extension: the policy engine, password hashing and token codec. Built from ``csrc``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from typing_extensions import disjoint_base
@@ -13,6 +13,21 @@ class CycleError(RuleError):
 
 class ModelError(ValueError):
     """Model text that cannot be read or evaluated."""
+
+class TokenError(ValueError):
+    """A token that is refused; the subclasses say why."""
+
+class TokenFormatError(TokenError):
+    """Not a token, or not strictly encoded, or too large."""
+
+class TokenSignatureError(TokenError):
+    """A signature that does not fit, or an algorithm, key, type or extension that is not accepted."""
+
+class TokenClaimError(TokenError):
+    """Signed, but a claim is missing, of the wrong type, not valid yet, or for somebody else."""
+
+class TokenExpiredError(TokenClaimError):
+    """Signed, but its life is over."""
 
 @disjoint_base
 class PolicyEngine:
@@ -53,6 +68,32 @@ class PolicyEngine:
     def define(self, model_text: str | None = None, /) -> None: ...
     def exchange(self, other: PolicyEngine, /) -> None: ...
 
+@disjoint_base
+class TokenCodec:
+    """Writes and reads signed claims; base class of the one in ``tokens``, which takes keys as users have them."""
+
+    def __init__(
+        self,
+        keys: Iterable[
+            tuple[str, str | None, bytes]
+            | tuple[str, str | None, Callable[[bytes], bytes] | None, Callable[[bytes, bytes], bool]]
+        ],
+        *,
+        audience: str | None = None,
+        issuer: str | None = None,
+        typ: str = "JWT",
+        required: Iterable[str] = (),
+        leeway: float = 0,
+        max_size: int = 8192,
+    ) -> None: ...
+    def decode(self, token: str | bytes, /, *, now: float | None = None) -> dict[str, Any]: ...
+    def encode(self, claims: dict[str, Any], /, *, lifetime: float | None = None, now: float | None = None) -> str: ...
+
 def bcrypt_hash(password: bytes, salt: bytes, cost: int, variant: str = "2b") -> str: ...
 def bcrypt_verify(password: bytes, hashed: str | bytes) -> bool: ...
 def bcrypt_parse(hashed: str | bytes) -> tuple[str, int] | None: ...
+def password_hash(
+    scheme: str, password: bytes, salt: bytes, *, rounds: int = 0, memory: int = 0, passes: int = 0, lanes: int = 0
+) -> str: ...
+def password_verify(password: bytes, hashed: str | bytes) -> bool: ...
+def password_parse(hashed: str | bytes) -> tuple[str, dict[str, int], bool] | None: ...

@@ -1,6 +1,7 @@
 """Password hashing: :class:`PasswordHasher`, a ``pwd_context`` with the method names of passlib's ``CryptContext``.
 
-Hashes written by passlib or bcrypt are verified as they are, in C and with the GIL released. Neither package is needed.
+Hashes written by passlib, bcrypt, argon2-cffi or Django are verified as they are, in C and with the GIL released. None
+of these packages is needed. Async code hashes by :func:`in_hashing_thread`.
 
 Setting a password is strict (:class:`PasswordError`): bcrypt would silently ignore what comes after 72 bytes. Checking
 one never raises because of what a client sent or a database holds, and old hashes of longer passwords still verify, by
@@ -10,18 +11,38 @@ their first 72 bytes, as they always did.
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Sequence
-from typing import Protocol
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from ._core import bcrypt_hash, bcrypt_parse, bcrypt_verify
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
 
-__all__ = ["BcryptScheme", "PasswordError", "PasswordHasher", "Scheme"]
+from .password_schemes import (
+    BUILT_IN,
+    MAX_SECRET,
+    Argon2Scheme,
+    BcryptScheme,
+    BcryptSha256Scheme,
+    Pbkdf2Scheme,
+    Scheme,
+)
+
+__all__ = [
+    "Argon2Scheme",
+    "BcryptScheme",
+    "BcryptSha256Scheme",
+    "PasswordError",
+    "PasswordHasher",
+    "Pbkdf2Scheme",
+    "Scheme",
+    "in_hashing_thread",
+]
 
 logger = logging.getLogger("fastapi_user_auth_c.passwords")
 
-MAX_SECRET = 4096
-"""Longest password that is looked at, in characters (the limit of passlib)."""
+_T = TypeVar("_T")
 
 _STAND_IN = b"stand-in for a refused password"
 
@@ -30,83 +51,40 @@ class PasswordError(ValueError):
     """A password that cannot be set: empty, too long, or with a NUL character. The message may be shown to users."""
 
 
-class Scheme(Protocol):
-    """One way to hash passwords. To add one, implement this and hand an instance to :class:`PasswordHasher`."""
-
-    name: str
-    """The name in ``schemes=`` and the answer of ``identify``."""
-    max_secret: int
-    """Longest password it can represent in full, in bytes; longer ones cannot be set."""
-
-    def identify(self, hash: str) -> bool:
-        """Whether ``hash`` is a well-formed hash of this scheme; only then the methods below are called with it."""
-
-    def hash(self, secret: bytes, **settings: int) -> str:
-        """Hashes a password with a fresh salt. It is not empty, not too long, and has no NUL."""
-
-    def verify(self, secret: bytes, hash: str) -> bool:
-        """Whether the password belongs to the hash."""
-
-    def needs_update(self, hash: str) -> bool:
-        """Whether ``hash`` was made with weaker or other settings than this scheme has now."""
-
-    def dummy_hash(self) -> str:
-        """A fixed, well-formed hash with the present settings: verifying against it costs what a real login costs."""
+def _cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-class BcryptScheme:
-    """bcrypt: writes ``$2b$``, reads ``$2a$``, ``$2b$`` and ``$2y$``; the faulty ``$2x$`` is not accepted.
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("fastapi_user_auth_c.hashing")
 
-    Args:
-        rounds: base-2 logarithm of the work, 4 to 31. One more doubles the time.
 
-    Raises:
-        ValueError: ``rounds`` is out of range.
+async def in_hashing_thread(function: Callable[..., _T], *args: object) -> _T:
+    """Calls a function that hashes passwords in a worker thread.
+
+    There are as many of these threads as cores, beside the ones that serve sync endpoints: a burst of logins waits its
+    turn here, and neither stalls the event loop nor takes threads or memory from the rest of the application.
     """
-
-    name = "bcrypt"
-    max_secret = 72
-
-    def __init__(self, rounds: int = 12) -> None:
-        if not 4 <= rounds <= 31:
-            raise ValueError(f"bcrypt rounds must be between 4 and 31, not {rounds}")
-        self.rounds = rounds
-
-    def identify(self, hash: str) -> bool:
-        return bcrypt_parse(hash) is not None
-
-    def hash(self, secret: bytes, **settings: int) -> str:
-        rounds = settings.pop("rounds", self.rounds)
-        if settings:
-            raise TypeError(f"bcrypt has no setting {min(settings)!r}")
-        return bcrypt_hash(secret, secrets.token_bytes(16), rounds)
-
-    def verify(self, secret: bytes, hash: str) -> bool:
-        return bcrypt_verify(secret, hash)
-
-    def needs_update(self, hash: str) -> bool:
-        parsed = bcrypt_parse(hash)
-        if parsed is None:
-            return True
-        variant, cost = parsed
-        # Unused bits in the last characters of salt and digest: harmless here, but other verifiers refuse them.
-        tidy = hash[28] in ".Oeu" and hash[59] in ".CGKOSWaeimquy26"
-        return variant != "2b" or cost < self.rounds or not tidy
-
-    def dummy_hash(self) -> str:
-        return f"$2b${self.rounds:02d}${'.' * 53}"
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_cores())
+        _limiter.set(limiter)
+    return await anyio.to_thread.run_sync(function, *args, limiter=limiter)
 
 
 class PasswordHasher:
     """Hashes and verifies passwords; usable wherever a passlib ``CryptContext`` was given as ``pwd_context``.
 
-    Thread-safe. Each hash or verification takes a core for about 0.25 s at the default cost, so async code calls it in
-    a worker thread.
+    Thread-safe. Each hash or verification takes a core for about 0.25 s at the default cost, so async code calls it by
+    :func:`in_hashing_thread`.
 
     Args:
-        schemes: what stored hashes may be: names (``"bcrypt"``) or :class:`Scheme` objects.
+        schemes: what stored hashes may be: names (``bcrypt``, ``bcrypt_sha256``, ``argon2id``, ``pbkdf2_sha256``,
+            ``pbkdf2_sha512``) or :class:`Scheme` objects, such as :class:`Argon2Scheme` with other costs.
         default: the scheme of new hashes; hashes of any other one are reported by :meth:`needs_update`.
-        bcrypt_rounds: cost of the built-in bcrypt scheme, 4 to 31.
+        bcrypt_rounds: cost of bcrypt and bcrypt_sha256 where they are given by name, 4 to 31.
 
     Raises:
         ValueError: no or unknown schemes, ``default`` is not one of them, or ``bcrypt_rounds`` is out of range.
@@ -118,9 +96,9 @@ class PasswordHasher:
         self._schemes: dict[str, Scheme] = {}
         for scheme in (schemes,) if isinstance(schemes, str) else schemes:
             if isinstance(scheme, str):
-                if scheme != BcryptScheme.name:
-                    raise ValueError(f"unknown password scheme {scheme!r}; known: {BcryptScheme.name!r}")
-                scheme = BcryptScheme(bcrypt_rounds)
+                if scheme not in BUILT_IN:
+                    raise ValueError(f"unknown password scheme {scheme!r}; known: {', '.join(BUILT_IN)}")
+                scheme = BUILT_IN[scheme](bcrypt_rounds)
             self._schemes[scheme.name] = scheme
         if default not in self._schemes:
             raise ValueError(f"default scheme {default!r} is not among the schemes {sorted(self._schemes)}")
@@ -141,7 +119,7 @@ class PasswordHasher:
             secret: the password; text counts as UTF-8.
             scheme: name of a scheme other than the default one.
             category: accepted as passlib does, and ignored.
-            settings: of the scheme, for this hash only; bcrypt has ``rounds``.
+            settings: of the scheme, for this hash only, under the names that the scheme's constructor has.
 
         Raises:
             PasswordError: the password is empty, contains a NUL character or a lone surrogate, or is longer than the
@@ -185,10 +163,11 @@ class PasswordHasher:
         if found is None or (scheme is not None and found.name != scheme):
             logger.warning("login refused: the stored password hash is %s", _describe(hash))
             return self.dummy_verify()
-        if encoded is None:
-            found.verify(_STAND_IN, text)
+        try:
+            return found.verify(_STAND_IN if encoded is None else encoded, text) and encoded is not None
+        except MemoryError:
+            logger.error("login refused: there is not the memory that the stored password hash demands")
             return False
-        return found.verify(encoded, text)
 
     def needs_update(
         self,

@@ -14,6 +14,11 @@ const char *fua_status_message(fua_status status) {
     case FUA_ERR_TYPE: return "the model defines no such policy type";
     case FUA_ERR_UNSUPPORTED: return "the model uses something this engine does not evaluate";
     case FUA_ERR_MISMATCH: return "mismatch";
+    case FUA_ERR_LIMIT: return "the input is too large or nested too deeply";
+    case FUA_ERR_ALGORITHM: return "the algorithm, key or type that the token names is not accepted";
+    case FUA_ERR_CLAIM: return "a claim is missing or not acceptable";
+    case FUA_ERR_EXPIRED: return "the token has expired";
+    case FUA_ERR_EARLY: return "the token is not valid yet";
     case FUA_STATUS_COUNT: break;
     }
     return "unknown status";

@@ -14,7 +14,12 @@ typedef enum fua_status {
     FUA_ERR_CYCLE,     /* a role link would close a cycle */
     FUA_ERR_TYPE,      /* a policy type (p, g, g2, ...) that the model does not define */
     FUA_ERR_UNSUPPORTED, /* valid Casbin, but not something this engine evaluates */
-    FUA_ERR_MISMATCH,  /* a digest or password does not match */
+    FUA_ERR_MISMATCH,  /* a digest, signature or password does not match */
+    FUA_ERR_LIMIT,     /* input is larger or nested deeper than its documented limit */
+    FUA_ERR_ALGORITHM, /* a token names an algorithm or key that is not accepted, or is of another type */
+    FUA_ERR_CLAIM,     /* a claim is missing, of the wrong type, or not the wanted one */
+    FUA_ERR_EXPIRED,   /* a token's life is over */
+    FUA_ERR_EARLY,     /* a token is not valid yet */
     FUA_STATUS_COUNT
 } fua_status;
 

@@ -22,24 +22,7 @@ static engine_object *as_engine(PyObject *self) {
 }
 
 static fua_py_state *state_of(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-#if PY_VERSION_HEX >= 0x030b0000
-    PyObject *module = PyType_GetModuleByDef(type, &fua_py_module);
-    return module == NULL ? NULL : fua_py_state_of(module);
-#else
-    /* CPython 3.10 lacks a public way from a subclass to the module of its base. */
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(type->tp_mro); i++) {
-        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(type->tp_mro, i);
-        if (PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE)) {
-            PyObject *module = ((PyHeapTypeObject *)base)->ht_module;
-            if (module != NULL && PyModule_Check(module) && PyModule_GetDef(module) == &fua_py_module) {
-                return fua_py_state_of(module);
-            }
-        }
-    }
-    PyErr_SetString(PyExc_SystemError, "PolicyEngine has lost its module");
-    return NULL;
-#endif
+    return fua_py_state_of_instance(self);
 }
 
 /* --- errors --------------------------------------------------------------------------------------------------- */

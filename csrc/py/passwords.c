@@ -6,7 +6,7 @@
 #include "base/secret.h"
 #include "crypto/bcrypt.h"
 
-static void refuse_type(const char *function, const char *argument, const char *wanted, PyObject *value) {
+void fua_py_refuse_type(const char *function, const char *argument, const char *wanted, PyObject *value) {
     PyErr_Format(PyExc_TypeError, "%s(): argument '%s' must be %s, not %.100s", function, argument, wanted,
                  Py_TYPE(value)->tp_name);
 }
@@ -23,7 +23,7 @@ typedef struct password_copy {
 
 static int copy_password(PyObject *value, const char *function, password_copy *copy) {
     if (!PyBytes_Check(value)) {
-        refuse_type(function, "password", "bytes", value);
+        fua_py_refuse_type(function, "password", "bytes", value);
         return -1;
     }
     const char *data = PyBytes_AS_STRING(value);
@@ -34,33 +34,39 @@ static int copy_password(PyObject *value, const char *function, password_copy *c
     return 0;
 }
 
-/* 1 and *record, 0 when the text is no bcrypt hash, -1 with TypeError or MemoryError. */
-static int parse_hash(PyObject *value, const char *function, fua_bcrypt_record *record) {
-    const char *text;
+int fua_py_hash_text(PyObject *value, const char *function, fua_text *text) {
     Py_ssize_t size;
     if (PyUnicode_Check(value)) {
-        text = PyUnicode_AsUTF8AndSize(value, &size);
-        if (text == NULL) {
+        text->data = PyUnicode_AsUTF8AndSize(value, &size);
+        if (text->data == NULL) {
             if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
                 return -1;
             }
-            PyErr_Clear(); /* a lone surrogate: not in the alphabet either */
+            PyErr_Clear(); /* a lone surrogate: not in any alphabet either */
             return 0;
         }
     } else if (PyBytes_Check(value)) {
-        text = PyBytes_AS_STRING(value);
+        text->data = PyBytes_AS_STRING(value);
         size = PyBytes_GET_SIZE(value);
     } else {
-        refuse_type(function, "hashed", "str or bytes", value);
+        fua_py_refuse_type(function, "hashed", "str or bytes", value);
         return -1;
     }
-    return fua_bcrypt_parse(text, (size_t)size, record) == FUA_OK;
+    text->size = (size_t)size;
+    return 1;
+}
+
+/* 1 and *record, 0 when the text is no bcrypt hash, -1 with TypeError or MemoryError. */
+static int parse_hash(PyObject *value, const char *function, fua_bcrypt_record *record) {
+    fua_text text;
+    int found = fua_py_hash_text(value, function, &text);
+    return found <= 0 ? found : fua_bcrypt_parse(text.data, text.size, record) == FUA_OK;
 }
 
 /* -1 with an exception for anything but "2a", "2b", "2y". */
 static int read_variant(PyObject *value, fua_bcrypt_variant *variant) {
     if (!PyUnicode_Check(value)) {
-        refuse_type("bcrypt_hash", "variant", "str", value);
+        fua_py_refuse_type("bcrypt_hash", "variant", "str", value);
         return -1;
     }
     if (PyUnicode_CompareWithASCIIString(value, "2b") == 0) {
@@ -78,7 +84,7 @@ static int read_variant(PyObject *value, fua_bcrypt_variant *variant) {
 
 static int read_cost(PyObject *value, unsigned *cost) {
     if (!PyLong_Check(value)) {
-        refuse_type("bcrypt_hash", "cost", "int", value);
+        fua_py_refuse_type("bcrypt_hash", "cost", "int", value);
         return -1;
     }
     int overflow;
@@ -114,7 +120,7 @@ static PyObject *bcrypt_hash(PyObject *module, PyObject *args, PyObject *kwargs)
     uint8_t salt[FUA_BCRYPT_SALT_SIZE];
     unsigned cost;
     if (!PyBytes_Check(salt_arg)) {
-        refuse_type("bcrypt_hash", "salt", "bytes", salt_arg);
+        fua_py_refuse_type("bcrypt_hash", "salt", "bytes", salt_arg);
         return NULL;
     }
     if (PyBytes_GET_SIZE(salt_arg) != FUA_BCRYPT_SALT_SIZE) {
@@ -217,5 +223,5 @@ int fua_py_add_passwords(PyObject *module) {
         {"bcrypt_parse", (PyCFunction)(void (*)(void))bcrypt_parse, METH_VARARGS | METH_KEYWORDS, bcrypt_parse_doc},
         {NULL, NULL, 0, NULL},
     };
-    return PyModule_AddFunctions(module, methods);
+    return PyModule_AddFunctions(module, methods) < 0 ? -1 : fua_py_add_stored(module);
 }

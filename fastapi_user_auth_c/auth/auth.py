@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Optional, TypeVar, Union
 
-import anyio
 import anyio.from_thread
 from fastapi import Depends, FastAPI, Form, HTTPException, params
 from fastapi.security import OAuth2PasswordBearer
@@ -28,7 +27,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
 from ..db import AnyDatabase, run_committed, run_read
-from ..passwords import PasswordError, PasswordHasher
+from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer
 from ..policy.enforcer import PolicyReader, PolicyWriter, resolved
 from ..policy.revision import move_revision
@@ -129,9 +128,9 @@ class Auth(Generic[UserModelT]):
         user = None if "\0" in username else await run_read(self.db, lambda session: session.scalar(statement))
         secret = _plain(password)
         if user is None or user.username != username:  # some databases take other spellings for equal
-            await anyio.to_thread.run_sync(getattr(self.pwd_context, "dummy_verify", _nothing))
+            await in_hashing_thread(getattr(self.pwd_context, "dummy_verify", _nothing))
             return None
-        valid, new_hash = await anyio.to_thread.run_sync(self._verify, secret, _plain(user.password))
+        valid, new_hash = await in_hashing_thread(self._verify, secret, _plain(user.password))
         if not valid:
             return None
         if new_hash is not None:
@@ -166,7 +165,7 @@ class Auth(Generic[UserModelT]):
     async def hash_password(self, password: Union[str, SecretStr]) -> str:
         """As :meth:`get_password_hash`, in a worker thread, and HTTP status 422 for a password that cannot be set."""
         try:
-            return await anyio.to_thread.run_sync(self.pwd_context.hash, _plain(password))
+            return await in_hashing_thread(self.pwd_context.hash, _plain(password))
         except (PasswordError, ValueError) as error:
             raise HTTPException(status_code=422, detail=str(error)) from error
 
@@ -358,7 +357,7 @@ class Auth(Generic[UserModelT]):
             commit: commit; otherwise the caller does, in ``auth.db``'s session, and then reloads the policy.
         """
         link = [f"u:{role_key}", f"r:{role_key}"]
-        new_hash = await anyio.to_thread.run_sync(self.pwd_context.hash, role_key)
+        new_hash = await in_hashing_thread(self.pwd_context.hash, role_key)
         adapter = getattr(self.enforcer, "adapter", None)
         counted = isinstance(adapter, Adapter) and adapter.db is self.db and await adapter.is_counted()
 

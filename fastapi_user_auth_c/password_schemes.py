@@ -1,0 +1,206 @@
+"""The schemes of :class:`~fastapi_user_auth_c.passwords.PasswordHasher`: bcrypt, Argon2id, PBKDF2.
+
+Each reads what passlib and Django wrote for it, and writes one form: passlib's, or the PHC string for Argon2id.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from ._core import bcrypt_parse, password_hash, password_parse, password_verify
+
+MAX_SECRET = 4096
+"""Longest password that is looked at, in characters (the limit of passlib)."""
+
+
+class Scheme(Protocol):
+    """One way to hash passwords. To add one, implement this and hand an instance to ``PasswordHasher``."""
+
+    name: str
+    """The name in ``schemes=`` and the answer of ``identify``."""
+    max_secret: int
+    """Longest password it can represent in full, in bytes; longer ones cannot be set."""
+
+    def identify(self, hash: str) -> bool:
+        """Whether ``hash`` is a well-formed hash of this scheme; only then the methods below are called with it."""
+
+    def hash(self, secret: bytes, **settings: int) -> str:
+        """Hashes a password with a fresh salt. It is not empty, not too long, and has no NUL."""
+
+    def verify(self, secret: bytes, hash: str) -> bool:
+        """Whether the password belongs to the hash."""
+
+    def needs_update(self, hash: str) -> bool:
+        """Whether ``hash`` was made with weaker or other settings than this scheme has now."""
+
+    def dummy_hash(self) -> str:
+        """A fixed, well-formed hash with the present settings: verifying against it costs what a real login costs."""
+
+
+class _CoreScheme:
+    """What the schemes of the C core have in common."""
+
+    name = ""
+    max_secret = MAX_SECRET
+    limits: dict[str, tuple[int, int]] = {}
+    """The settings, and the range of each."""
+
+    def __init__(self, **costs: int) -> None:
+        self._check(costs)
+        self._costs = costs
+
+    def _check(self, costs: dict[str, int]) -> None:
+        for setting, value in costs.items():
+            if setting not in self.limits:
+                raise TypeError(f"{self.name} has no setting {setting!r}")
+            least, most = self.limits[setting]
+            if not least <= value <= most:
+                raise ValueError(f"{self.name} {setting} must be between {least} and {most}, not {value}")
+
+    def identify(self, hash: str) -> bool:
+        parsed = password_parse(hash)
+        return parsed is not None and parsed[0] == self.name
+
+    def hash(self, secret: bytes, **settings: int) -> str:
+        self._check(settings)
+        return password_hash(self.name, secret, secrets.token_bytes(16), **{**self._costs, **settings})
+
+    def verify(self, secret: bytes, hash: str) -> bool:
+        return password_verify(secret, hash)
+
+    def needs_update(self, hash: str) -> bool:
+        parsed = password_parse(hash)
+        if parsed is None or parsed[0] != self.name or not parsed[2]:
+            return True
+        return any(parsed[1][cost] < wanted for cost, wanted in self._costs.items())
+
+    def dummy_hash(self) -> str:
+        raise NotImplementedError
+
+
+class BcryptScheme(_CoreScheme):
+    """bcrypt: writes ``$2b$``, reads ``$2a$``, ``$2b$`` and ``$2y$``; the faulty ``$2x$`` is not accepted.
+
+    Args:
+        rounds: base-2 logarithm of the work, 4 to 31. One more doubles the time.
+
+    Raises:
+        ValueError: ``rounds`` is out of range.
+    """
+
+    name = "bcrypt"
+    max_secret = 72
+    limits = {"rounds": (4, 31)}
+
+    def __init__(self, rounds: int = 12) -> None:
+        super().__init__(rounds=rounds)
+        self.rounds = rounds
+
+    def needs_update(self, hash: str) -> bool:
+        parsed = bcrypt_parse(hash)
+        if parsed is None:  # as Django writes it
+            return True
+        # Unused bits in the last characters of salt and digest: harmless here, but other verifiers refuse them.
+        tidy = hash[28] in ".Oeu" and hash[59] in ".CGKOSWaeimquy26"
+        return parsed[0] != "2b" or parsed[1] < self.rounds or not tidy
+
+    def dummy_hash(self) -> str:
+        return f"$2b${self.rounds:02d}${'.' * 53}"
+
+
+class BcryptSha256Scheme(_CoreScheme):
+    """bcrypt of a SHA-256 digest, so that passwords over 72 bytes count in full: passlib's ``bcrypt_sha256``.
+
+    Writes passlib's version 2, reads its older form and Django's as well.
+
+    Args:
+        rounds: as for :class:`BcryptScheme`.
+
+    Raises:
+        ValueError: ``rounds`` is out of range.
+    """
+
+    name = "bcrypt_sha256"
+    limits = BcryptScheme.limits
+
+    def __init__(self, rounds: int = 12) -> None:
+        super().__init__(rounds=rounds)
+
+    def dummy_hash(self) -> str:
+        return f"$bcrypt-sha256$v=2,t=2b,r={self._costs['rounds']}${'.' * 22}${'.' * 31}"
+
+
+class Argon2Scheme(_CoreScheme):
+    """Argon2id (RFC 9106): writes ``$argon2id$``, reads ``$argon2i$`` and ``$argon2d$`` too, and replaces them.
+
+    Args:
+        memory: KiB that one hash takes, from 8 for each lane to 2 GiB; default is the second recommendation of the RFC.
+        passes: over the memory, at least 1.
+        lanes: threads that one hash may use, 1 to 64.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    name = "argon2id"
+    limits = {"memory": (8, 2**21), "passes": (1, 2**16), "lanes": (1, 64)}
+
+    def __init__(self, memory: int = 65536, passes: int = 3, lanes: int = 4) -> None:
+        super().__init__(memory=memory, passes=passes, lanes=lanes)
+        if memory < 8 * lanes:
+            raise ValueError(f"argon2id memory must be at least 8 KiB for each lane, so {8 * lanes}, not {memory}")
+
+    def identify(self, hash: str) -> bool:
+        parsed = password_parse(hash)
+        return parsed is not None and parsed[0] in ("argon2id", "argon2i", "argon2d")
+
+    def needs_update(self, hash: str) -> bool:
+        parsed = password_parse(hash)
+        if parsed is None or parsed[0] != self.name or not parsed[2]:
+            return True
+        costs = parsed[1]  # lanes are about time, not strength
+        return (
+            costs["memory"] < self._costs["memory"] or costs["passes"] < self._costs["passes"] or costs["version"] < 19
+        )
+
+    def dummy_hash(self) -> str:
+        costs = "m={memory},t={passes},p={lanes}".format(**self._costs)
+        return f"$argon2id$v=19${costs}${'A' * 22}${'A' * 43}"
+
+
+class Pbkdf2Scheme(_CoreScheme):
+    """PBKDF2 with HMAC-SHA-2: writes passlib's ``$pbkdf2-sha256$``, reads Django's ``pbkdf2_sha256$`` too.
+
+    Args:
+        digest: ``sha256`` or ``sha512``; the scheme's name is ``pbkdf2_`` and this.
+        rounds: 1 to 100 million; default 600,000 for SHA-256 and 210,000 for SHA-512.
+
+    Raises:
+        ValueError: another digest, or ``rounds`` out of range.
+    """
+
+    limits = {"rounds": (1, 100_000_000)}
+
+    def __init__(self, digest: str = "sha256", rounds: int | None = None) -> None:
+        defaults = {"sha256": 600_000, "sha512": 210_000}
+        if digest not in defaults:
+            raise ValueError(f"PBKDF2 is there with sha256 and sha512, not {digest!r}")
+        self.name = f"pbkdf2_{digest}"
+        self._digest_chars = {"sha256": 43, "sha512": 86}[digest]
+        super().__init__(rounds=defaults[digest] if rounds is None else rounds)
+
+    def dummy_hash(self) -> str:
+        head = f"${self.name.replace('_', '-')}${self._costs['rounds']}"
+        return f"{head}${'A' * 22}${'A' * self._digest_chars}"
+
+
+BUILT_IN: dict[str, Callable[[int], Scheme]] = {
+    "bcrypt": BcryptScheme,
+    "bcrypt_sha256": BcryptSha256Scheme,
+    "argon2id": lambda rounds: Argon2Scheme(),
+    "pbkdf2_sha256": lambda rounds: Pbkdf2Scheme("sha256"),
+    "pbkdf2_sha512": lambda rounds: Pbkdf2Scheme("sha512"),
+}
+"""The schemes that can be given by name; the argument is the cost of the bcrypt ones."""
