@@ -141,7 +141,7 @@ def test_the_extension_under_sanitizers(objects, tmp_path):
         "UBSAN_OPTIONS": "halt_on_error=1",
         "PYTHONPATH": str(built),
     }
-    names = ("policy_engine", "explain", "passwords", "schemes", "tokens")
+    names = ("policy_engine", "explain", "passwords", "schemes", "tokens", "token_keys")
     tests = [str(ROOT / "tests" / f"test_{name}.py") for name in names]
     command = [
         sys.executable,

@@ -112,6 +112,9 @@ class PolicyWriter(_OverReader):
                     result = await change()
                 except StalePolicy:
                     pass
+                except MemoryError:  # what is stored may not be in memory: let the next look load it
+                    self.revision = None if self.revision is None else -1
+                    raise
                 else:  # that there is nothing to change holds only for the policy that is stored
                     if result or not self._follows() or self._is_private():
                         return result
