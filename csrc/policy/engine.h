@@ -59,7 +59,7 @@ uint32_t fua_engine_find(const fua_engine *engine, size_t type, const fua_text *
 fua_status fua_engine_add(fua_engine *engine, size_t type, const fua_text *fields, size_t count, bool *added);
 /* Takes the rule of a live row out. */
 void fua_engine_remove(fua_engine *engine, size_t type, uint32_t row);
-/* The text of a field; borrowed until the rule goes. */
+/* The text of a field; borrowed until a rule comes or goes. */
 fua_text fua_engine_field(const fua_engine *engine, size_t type, uint32_t row, size_t field);
 
 /* From here to fua_engine_settle additions only collect rules. */

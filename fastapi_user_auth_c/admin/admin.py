@@ -193,13 +193,13 @@ class UserRegFormAdmin(_AccountFormAdmin):
             session.flush()
             session.refresh(user)
 
+        await forget_subject(auth.enforcer, f"u:{data.username}")  # left behind by another of that name
         try:
             await run_committed(auth.db, work)
         except IntegrityError as error:
             if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
                 return name_taken
             raise HTTPException(status_code=422, detail=_("Parameter error")) from error
-        await forget_subject(auth.enforcer, f"u:{user.username}")  # left behind by another of that name
         out = login_out(self.schema_submit_out, user)
         out.access_token = await auth.backend.token_store.write_token(user.model_dump())
         return BaseApiOut(code=0, msg=_("Registered successfully!"), data=out)
@@ -308,22 +308,28 @@ class _CheckedIds(ModelAdmin):
 class _SubjectAdmin(ModelAdmin):
     """A page whose items are subjects of the policy: they come and go together with their rules."""
 
-    def subject(self, item: Any) -> str:
-        """The name of an item in policy rules."""
-        raise NotImplementedError
+    subject_prefix = ""
+    subject_field = ""
+    """The attribute that follows the prefix in the name of an item in policy rules."""
 
-    async def _forget(self, subjects: Iterable[str]) -> None:
-        for subject in subjects:
-            await forget_subject(self.site.auth.enforcer, subject)
+    async def _forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            await forget_subject(self.site.auth.enforcer, f"{self.subject_prefix}{name}")
 
     async def create_items(self, request: Request, items: Any) -> Any:
-        made = await super().create_items(request, items)
-        await self._forget([self.subject(item) for item in made])  # left behind by another of that name
-        return made
+        """New items do not take over what others of their name left behind; it goes first."""
+        names = {getattr(item, self.subject_field) for item in items}
+        column = getattr(self.model, self.subject_field)
+        statement = select(column).where(column.in_(names))
+        taken = await run_read(self.db, lambda session: set(session.scalars(statement)))  # refused in a moment
+        await self._forget(sorted(names - taken))
+        return await super().create_items(request, items)
 
     async def delete_items(self, request: Request, item_id: Any) -> Any:
         gone = await super().delete_items(request, item_id)
-        await self._forget([self.subject(item) for item in gone])
+        names = [getattr(item, self.subject_field) for item in gone]
+        await run_committed(self.db, lambda session: None)  # nobody waits for the policy with the database locked
+        await self._forget(names)
         return gone
 
 
@@ -343,6 +349,7 @@ class UserAdmin(
     """The page of users."""
 
     unique_id = "Auth>UserAdmin"
+    subject_prefix, subject_field = "u:", "username"
     page_schema = PageSchema(label=_("User"), icon="fa fa-user")
     model: Any = None
     exclude = ["password"]
@@ -402,9 +409,6 @@ class UserAdmin(
     def _create_schema_read(self) -> Any:
         return create_model_by_model(super()._create_schema_read(), "UserRead", exclude={"password"}, orm_mode=True)
 
-    def subject(self, item: Any) -> str:
-        return f"u:{item.username}"
-
     async def _may_touch(self, request: Request, item_id: Any) -> bool:
         """Whether none of the accounts is root's, or the caller is root."""
         if not item_id or await self.site.auth.get_current_user_identity(request) == SystemUserEnum.ROOT:
@@ -443,6 +447,7 @@ class RoleAdmin(_CheckedIds, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdm
     """The page of roles."""
 
     unique_id = "Auth>RoleAdmin"
+    subject_prefix, subject_field = "r:", "key"
     page_schema = PageSchema(label=_("Role"), icon="fa fa-group")
     model: Any = Role
     ordering = [Role.id.desc()]  # type: ignore[union-attr]
@@ -475,9 +480,6 @@ class RoleAdmin(_CheckedIds, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdm
         UserRoleNameLabel,
         Role.desc,
     ]
-
-    def subject(self, item: Any) -> str:
-        return f"r:{item.key}"
 
     async def get_select(self, request: Request) -> Select[Any]:
         statement = await super().get_select(request)

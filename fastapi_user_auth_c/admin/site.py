@@ -141,7 +141,7 @@ class AuthAdminSite(AdminSite):
         try:
             return list(await super().get_page_schema_children(request))
         finally:
-            del request.scope[MENU]
+            request.scope.pop(MENU, None)
 
     async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
         """Whether the user of a request may do something on a page.

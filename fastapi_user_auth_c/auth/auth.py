@@ -28,8 +28,8 @@ from starlette.websockets import WebSocket
 
 from ..db import AnyDatabase, run_committed, run_read
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
-from ..policy import Adapter, AsyncEnforcer
-from ..policy.enforcer import PolicyReader, PolicyWriter, resolved
+from ..policy import Adapter, AsyncEnforcer, Enforcer
+from ..policy.enforcer import PolicyReader, resolved
 from ..policy.revision import move_revision
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
 from .backends.base import BaseTokenStore
@@ -173,8 +173,10 @@ class Auth(Generic[UserModelT]):
 
     async def _refresh_policy(self) -> None:
         """Before anybody is decided upon: see what other processes have changed in the policy."""
-        if isinstance(self.enforcer, PolicyWriter):
+        if isinstance(self.enforcer, AsyncEnforcer):
             await self.enforcer.refresh()
+        elif isinstance(self.enforcer, Enforcer) and self.enforcer.refresh_due():
+            await anyio.to_thread.run_sync(self.enforcer.refresh)
 
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
@@ -363,7 +365,7 @@ class Auth(Generic[UserModelT]):
 
         def work(session: Session) -> Any:
             if counted:
-                move_revision(session)  # first, so that of several processes one makes them
+                move_revision(session, commit=commit)  # first, so that of several processes one makes them
             user = self._create_role_user(session, role_key, link, new_hash)
             session.refresh(user)
             if commit and not self.db.scoped:

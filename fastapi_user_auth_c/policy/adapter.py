@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ from .revision import StalePolicy, current_attempt, ensure_revision, move_revisi
 COLUMNS = ("v0", "v1", "v2", "v3", "v4", "v5")
 CHUNK = 500
 """Values in one IN list or rows in one INSERT; well under every database's limit."""
+
+RETRY_SECONDS = 60.0
+"""How long until the table of the revision is tried to be made again where that failed."""
 
 Rule = Sequence[str]
 T = TypeVar("T")
@@ -66,14 +70,16 @@ class Adapter:
         self.db = db
         self._db_class = db_class
         self._filtered = filtered
-        self._counted: bool | None = None
+        self._counted = False
+        self._next_try = float("-inf")
 
     # --- the revision
 
     async def is_counted(self) -> bool:
         """Whether changes move the revision: always, unless its table cannot be made."""
-        if self._counted is None:
+        if not self._counted and time.monotonic() >= self._next_try:
             self._counted = await run_apart(self.db, ensure_revision)
+            self._next_try = time.monotonic() + RETRY_SECONDS
         return self._counted
 
     async def revision(self) -> int | None:

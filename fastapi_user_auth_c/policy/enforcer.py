@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
-from .._core import PolicyEngine
+from .._core import CycleError, PolicyEngine
 from ..db import without_threads
 from .casbin_views import ModelView
 from .reader import PolicyReader, Rule, as_rule, distinct
@@ -98,10 +98,6 @@ class PolicyWriter(_OverReader):
             self.revision = mine.reached  # as the stored policy is now, memory will be in a moment
         return stored
 
-    def _follows(self) -> bool:
-        """Whether memory holds just what is stored, and is kept so."""
-        return self.revision is not None and self.auto_save and not self.is_filtered()
-
     async def _changed(self, change: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Make a change, worked out from what is stored: where another process has been there since, once more."""
         async with self._writing():
@@ -112,16 +108,22 @@ class PolicyWriter(_OverReader):
                     result = await change()
                 except StalePolicy:
                     pass
+                except CycleError:  # closed by a link that another process may have taken out
+                    if not await self._is_stale():
+                        raise
                 except MemoryError:  # what is stored may not be in memory: let the next look load it
                     self.revision = None if self.revision is None else -1
                     raise
                 else:  # that there is nothing to change holds only for the policy that is stored
-                    if result or not self._follows() or self._is_private():
-                        return result
-                    if await self.adapter.revision() == self.revision:
+                    if result or not await self._is_stale():
                         return result
                 await self._load_now(None)
             return await change()
+
+    async def _is_stale(self) -> bool:
+        """Whether another process has changed what is stored since it was loaded."""
+        follows = self._follows() and not self._is_private()
+        return follows and await self.adapter.revision() != self.revision
 
     async def refresh(self, at_once: bool = False) -> bool:
         """Load the policy anew if another process has changed it; whether it had.
@@ -133,10 +135,9 @@ class PolicyWriter(_OverReader):
         Args:
             at_once: ask now, however short the last time was ago.
         """
-        age = 0.0 if at_once else self.poll_seconds
-        if time.monotonic() - self._asked < age or not self._follows():
+        if not at_once and not self.refresh_due():
             return False
-        return await self._refresh(age)
+        return await self._refresh(0.0 if at_once else self.poll_seconds)
 
     @uninterrupted
     async def _refresh(self, age: float) -> bool:
@@ -150,6 +151,7 @@ class PolicyWriter(_OverReader):
                     await self._load_now(None)
             except Exception as error:  # whatever a driver raises
                 logger.warning("the stored policy cannot be asked for; that in memory goes on answering: %s", error)
+                start = time.monotonic()  # those who waited do not wait as long again
             self._asked = start
             return self.revision != known
 

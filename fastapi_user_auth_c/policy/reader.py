@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging.config
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -183,6 +184,14 @@ class PolicyReader(PolicyEngine):
     def is_filtered(self) -> bool:
         """Whether only a part of the stored rules was loaded."""
         return bool(getattr(self.adapter, "is_filtered", lambda: False)())
+
+    def _follows(self) -> bool:
+        """Whether memory holds just what is stored, and is kept so."""
+        return self.revision is not None and self.auto_save and not self.is_filtered()
+
+    def refresh_due(self) -> bool:
+        """Whether ``refresh()`` would ask the storage now."""
+        return time.monotonic() - self._asked >= self.poll_seconds and self._follows()
 
     def clear_policy(self) -> None:
         """Forget all rules in memory; storage keeps them."""

@@ -8,10 +8,12 @@ sees by one small query whether it is still the stored one.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, Table, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -64,13 +66,28 @@ def read_revision(session: Session) -> int:
     return int(session.scalar(select(_row.c.revision)) or 0)
 
 
-def move_revision(session: Session, mine: Attempt | None = None) -> bool:
+def first_revision() -> int:
+    """For a row that is new, or lost and made again: a number that was never reached before."""
+    return time.time_ns() // 1_000_000
+
+
+def move_revision(session: Session, mine: Attempt | None = None, commit: bool = True) -> bool:
     """Move the revision on, as the first statement of a change: until its end other changes wait here.
 
     False, and nothing has moved, when ``mine`` expects another revision. That is no exception here, which would undo
     what else the session holds.
+
+    Args:
+        session: the session of the change.
+        mine: the revision that the change was worked out from.
+        commit: whether what the session holds may be committed first. MySQL and MariaDB read for a whole transaction
+            what was there at its first query: without a new one the change would not see the newest rules.
     """
-    session.execute(update(_row).values(revision=_row.c.revision + 1))
+    if commit and session.in_transaction() and session.get_bind().dialect.name in ("mysql", "mariadb"):
+        session.commit()
+    moved: Any = session.execute(update(_row).values(revision=_row.c.revision + 1))
+    if moved.rowcount == 0:
+        session.execute(insert(_row).values(id=1, revision=first_revision()))
     if mine is None:
         return True
     mine.reached = read_revision(session)
@@ -96,7 +113,7 @@ def ensure_revision(session: Session) -> bool:
             return False
     try:
         if session.scalar(select(_row.c.id)) is None:
-            session.execute(insert(_row).values(id=1, revision=0))
+            session.execute(insert(_row).values(id=1, revision=first_revision()))
         session.commit()
     except IntegrityError:
         session.rollback()
