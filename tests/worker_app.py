@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import fastapi_user_auth_c  # noqa: F401  (before anything of fastapi_amis_admin)
+
+# isort: split
 from app_for_tests import settings_for
 from fastapi import FastAPI, HTTPException
 from sqlmodel import SQLModel
 from starlette.requests import Request
 
-import fastapi_user_auth_c  # noqa: F401  (before anything of fastapi_amis_admin)
 from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.passwords import PasswordHasher
