@@ -10,22 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import decide, key_match, levels, random_policy, reachable
+from test_enforcer import DOMAIN_MODEL
 from test_policy_engine import REQUESTS, g2_rules, g_rules, p_rules
 
 from fastapi_user_auth_c.policy import AsyncEnforcer, Enforcer, Explanation, OtherRule
 
-DOMAINS = """
-[request_definition]
-r = sub, dom, obj, act
-[policy_definition]
-p = sub, dom, obj, act
-[role_definition]
-g = _, _, _
-[policy_effect]
-e = some(where (p.eft == allow))
-[matchers]
-m = g(r.sub, p.sub, r.dom) && r.dom == p.dom && r.obj == p.obj && r.act == p.act
-"""
 EVERYTHING_BUT = """
 [request_definition]
 r = who, act
@@ -211,7 +200,7 @@ def test_models_of_ones_own():
     enforcer = built(
         [("admin", "d1", "data", "read"), ("admin", "d2", "data", "read")],
         [("al", "lead", "d1"), ("lead", "admin", "d1"), ("bo", "admin", "d2")],
-        model=DOMAINS,
+        model=DOMAIN_MODEL,
     )
     why = enforcer.explain("al", "d1", "data", "read")
     assert (why.allowed, why.why, why.rule) == (True, "rule", ["admin", "d1", "data", "read"])

@@ -250,6 +250,28 @@ def test_P21_a_new_account_or_role_of_an_old_name_starts_with_no_rules(
         assert rules_of(subject) == [], subject
 
 
+def test_P21_a_refused_account_takes_no_rules_away(client: TestClient, app: Any, root: Client) -> None:
+    enforcer = app.state.site.auth.enforcer
+    lesser_admin(root, "al", "page:create")
+    al = Client(client, "al")
+    for name in ("guest", "later", "bob"):
+        client.portal.call(enforcer.add_policy, f"u:{name}", USER_PAGE, "page", "page", "deny")
+    make_user(root, "eve")
+    client.portal.call(enforcer.add_policy, "u:eve", USER_PAGE, "page", "page", "allow")
+    before = enforcer.get_policy()
+    for refused in (
+        {"username": "guest", "password": "x"},
+        {"username": "later"},
+        {"username": "eve", "password": "x"},
+    ):
+        assert al("POST", f"{UA}/item", refused).json()["status"] != 0
+    sign_up = {"username": "guest", "password": "x1y2z3", "email": "g@example.com"}
+    assert client.post("/admin/auth/form/reg/api", json=sign_up).json()["status"] != 0
+    assert enforcer.get_policy() == before
+    client.portal.call(enforcer.load_policy)
+    assert enforcer.get_policy() == before
+
+
 # -- lesser admins ----------------------------------------------------------------------------------------------------
 
 

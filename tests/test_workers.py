@@ -19,6 +19,7 @@ from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy_database import AsyncDatabase, Database
 
+from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
 from fastapi_user_auth_c.policy import Adapter, AsyncEnforcer, Enforcer, StalePolicy
 from fastapi_user_auth_c.policy.enforcer import resolved
@@ -243,6 +244,30 @@ def test_P18_a_synchronous_enforcer_follows_too(tmp_path: Path) -> None:
         db.engine.dispose()
 
 
+@pytest.mark.parametrize("kind", [AsyncEnforcer, Enforcer])
+def test_P18_auth_follows_with_either_enforcer(kind: Any, tmp_path: Path) -> None:
+    """The decisions of Auth, asked in one process, after changes in another."""
+
+    async def check() -> None:
+        url = f"sqlite:///{tmp_path}/x.db"
+        here, elsewhere = database(url), database(url)
+        CasbinRule.metadata.create_all(here.engine)
+        enforcer = kind(adapter=Adapter(here))
+        await resolved(enforcer.load_policy())
+        enforcer.poll_seconds = 0.0
+        auth = Auth(here, enforcer=enforcer)
+        other = Enforcer(adapter=Adapter(elsewhere))
+        assert not await auth.has_role_for_user("al", "x")
+        other.add_grouping_policy("u:al", "r:x")
+        assert await auth.has_role_for_user("al", "x")
+        other.remove_grouping_policy("u:al", "r:x")
+        assert not await auth.has_role_for_user("al", "x")
+        for db in (here, elsewhere):
+            db.engine.dispose()
+
+    asyncio.run(check())
+
+
 def test_a_database_without_the_revision_table_gets_it(tmp_path: Path) -> None:
     """As one that the original wrote."""
 
@@ -311,6 +336,17 @@ def wait_for_workers(address: str, log: Path) -> set[int]:
     return seen
 
 
+def assert_all_say(address: str, workers: set[int], expected: bool) -> None:
+    """From now on: every answer of every worker."""
+    seen: set[int] = set()
+    deadline = time.monotonic() + 20
+    while seen != workers and time.monotonic() < deadline:
+        answer = answers(address)
+        assert answer["allowed"] is expected
+        seen.add(answer["pid"])
+    assert seen == workers
+
+
 @pytest.mark.parametrize("database_url", ["asyncpg", "aiosqlite"], indirect=True)
 def test_P18_four_workers_agree_within_a_second(database_url: str, tmp_path: Path) -> None:
     with served(database_url, tmp_path) as address:
@@ -318,13 +354,7 @@ def test_P18_four_workers_agree_within_a_second(database_url: str, tmp_path: Pat
         for change, expected in (("add", True), ("remove", False), ("add", True), ("remove", False)):
             assert httpx.post(f"{address}/{change}").json()["changed"]
             time.sleep(1.0)
-            seen: set[int] = set()
-            deadline = time.monotonic() + 20
-            while seen != workers and time.monotonic() < deadline:
-                answer = answers(address)
-                assert answer["allowed"] is expected
-                seen.add(answer["pid"])
-            assert seen == workers
+            assert_all_say(address, workers, expected)
 
 
 @pytest.mark.parametrize(
@@ -340,13 +370,7 @@ def test_P18_pushed_changes_are_seen_without_asking(database_url: str, push: str
         for change, expected in (("add", True), ("remove", False)):
             assert httpx.post(f"{address}/{change}").json()["changed"]
             time.sleep(0.5)
-            seen: set[int] = set()
-            deadline = time.monotonic() + 20
-            while seen != workers and time.monotonic() < deadline:
-                answer = answers(address)
-                assert answer["allowed"] is expected
-                seen.add(answer["pid"])
-            assert seen == workers
+            assert_all_say(address, workers, expected)
 
 
 @pytest.mark.parametrize("database_url", ["asyncpg", "aiosqlite", "aiomysql"], indirect=True)
@@ -408,8 +432,8 @@ def test_P19_a_push_reaches_the_others_and_not_its_sender(kind: str, database_ur
                     heard.append(name)
                     await refresh()
 
-                watcher.set_update_callback(called)
                 await watcher.start()
+                watcher.set_update_callback(called)
                 watchers.append(watcher)
             await a.add_policy(*RULE)
             await until(lambda: b.enforce(*RULE[:4]))

@@ -50,9 +50,9 @@ void fua_engine_free(fua_engine *engine) {
     fua_free(engine->al, engine);
 }
 
-static fua_status push(const fua_engine *engine, fua_ids *ids, uint32_t id) {
+fua_status fua_ids_push(const fua_allocator *al, fua_ids *ids, uint32_t id) {
     void *block = ids->ids;
-    fua_status status = fua_grow(engine->al, &block, &ids->cap, ids->count + 1, sizeof *ids->ids);
+    fua_status status = fua_grow(al, &block, &ids->cap, ids->count + 1, sizeof *ids->ids);
     ids->ids = block;
     if (status == FUA_OK) {
         ids->ids[ids->count++] = id;
@@ -160,7 +160,7 @@ static fua_status containers_above(fua_engine *engine, uint32_t page) {
     }
     status = reach(engine, FUA_TYPE_G2, page, FUA_NO_ID, false, &count);
     for (size_t i = 1; i < count && status == FUA_OK; i++) {
-        status = push(engine, &engine->above, engine->reached[i].id);
+        status = fua_ids_push(engine->al, &engine->above, engine->reached[i].id);
     }
     return status;
 }
@@ -240,16 +240,16 @@ static fua_status pages_changed(fua_engine *engine, uint32_t container, uint32_t
     size_t count = 0;
     fua_status status = containers_above(engine, container);
     if (status == FUA_OK) {
-        status = push(engine, &gained, container);
+        status = fua_ids_push(engine->al, &gained, container);
     }
     for (size_t i = 0; i < engine->above.count && status == FUA_OK; i++) {
-        status = push(engine, &gained, engine->above.ids[i]);
+        status = fua_ids_push(engine->al, &gained, engine->above.ids[i]);
     }
     if (status == FUA_OK) {
         status = reach(engine, FUA_TYPE_G2, page, FUA_NO_ID, true, &count);
     }
     for (size_t i = 0; i < count && status == FUA_OK; i++) {
-        status = push(engine, &below, engine->reached[i].id);
+        status = fua_ids_push(engine->al, &below, engine->reached[i].id);
     }
     if (status == FUA_OK && holds(&below, container)) {
         engine->grants_stale = true; /* a ring of containers: counting path by path has no meaning there */
@@ -475,7 +475,7 @@ static fua_status step(fua_engine *engine, cycle_search *search, uint32_t subjec
         return FUA_OK;
     }
     fua_status status = fua_idmap_set(&search->from, role, subject);
-    return status == FUA_OK ? push(engine, &engine->work, role) : status;
+    return status == FUA_OK ? fua_ids_push(engine->al, &engine->work, role) : status;
 }
 
 /* Everything above `role`, with new links, into search->from; stops early at `member`. */
@@ -502,13 +502,13 @@ static fua_status search_above(fua_engine *engine, size_t type, cycle_search *se
 }
 
 static fua_status name_cycle(fua_engine *engine, cycle_search *search, uint32_t member, uint32_t role, fua_ids *path) {
-    fua_status status = push(engine, path, member);
+    fua_status status = fua_ids_push(engine->al, path, member);
     for (uint32_t id = member; status == FUA_OK && id != role;) {
         id = fua_idmap_get(&search->from, id, role);
-        status = push(engine, path, id);
+        status = fua_ids_push(engine->al, path, id);
     }
     if (status == FUA_OK) {
-        status = push(engine, path, member);
+        status = fua_ids_push(engine->al, path, member);
     }
     if (status != FUA_OK) {
         free_ids(engine, path);
@@ -530,7 +530,7 @@ static fua_status search_cycles(fua_engine *engine, size_t type, cycle_search *s
     fua_status status = FUA_OK;
     for (size_t i = 0; i < count && status == FUA_OK; i++) {
         uint32_t member = search->links.ids[2 * i];
-        status = push(engine, &search->older, fua_idmap_get(&search->pending, member, 0));
+        status = fua_ids_push(engine->al, &search->older, fua_idmap_get(&search->pending, member, 0));
         if (status == FUA_OK) {
             status = fua_idmap_set(&search->pending, member, (uint32_t)i + 1);
         }
@@ -558,7 +558,7 @@ fua_status fua_engine_find_cycle(fua_engine *engine, size_t type, const fua_text
         uint32_t id;
         status = fua_intern_acquire(&engine->strings, links[i], &id);
         if (status == FUA_OK) {
-            status = push(engine, &search.links, id);
+            status = fua_ids_push(engine->al, &search.links, id);
             if (status != FUA_OK) {
                 fua_intern_release(&engine->strings, id);
             }
@@ -660,7 +660,7 @@ static fua_status find_reason(fua_engine *engine, size_t count, verdict result, 
     fua_status status = FUA_OK;
     for (size_t i = 0; i < count && status == FUA_OK; i++) { /* a copy: containers_above reuses engine->reached */
         if (engine->reached[i].level == result.level) {
-            status = push(engine, &subjects, engine->reached[i].id);
+            status = fua_ids_push(engine->al, &subjects, engine->reached[i].id);
         }
     }
     for (size_t i = 0; i < subjects.count && status == FUA_OK; i++) {
@@ -693,12 +693,12 @@ static fua_status keys_of_action(fua_engine *engine, fua_text action, uint32_t i
     fua_status status = FUA_OK;
     engine->keys.count = 0;
     if (id != FUA_NO_ID) {
-        status = push(engine, &engine->keys, id);
+        status = fua_ids_push(engine->al, &engine->keys, id);
     }
     size_t length = 0;
     for (uint32_t key;
          status == FUA_OK && (key = fua_actions_next(&engine->actions, action, &length)) != FUA_NO_ID;) {
-        status = push(engine, &engine->keys, key);
+        status = fua_ids_push(engine->al, &engine->keys, key);
     }
     return status;
 }

@@ -22,6 +22,9 @@ typedef struct fua_ids {
     size_t count, cap;
 } fua_ids;
 
+/* Appends an id; on failure nothing has changed. */
+fua_status fua_ids_push(const fua_allocator *al, fua_ids *ids, uint32_t id);
+
 typedef struct fua_reached {
     uint32_t id, level;
 } fua_reached;

@@ -3,16 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fua_status push(const fua_engine *engine, fua_ids *ids, uint32_t id) {
-    void *block = ids->ids;
-    fua_status status = fua_grow(engine->al, &block, &ids->cap, ids->count + 1, sizeof *ids->ids);
-    ids->ids = block;
-    if (status == FUA_OK) {
-        ids->ids[ids->count++] = id;
-    }
-    return status;
-}
-
 /* Breadth first over member -> role or container -> page, so that each is reached by a shortest path.  Where links
  * carry a domain, only those of `domain`. */
 static fua_status walk(const fua_engine *engine, size_t type, fua_text start, uint32_t domain, fua_idmap *from) {
@@ -23,7 +13,7 @@ static fua_status walk(const fua_engine *engine, size_t type, fua_text start, ui
     if (id != FUA_NO_ID) {
         status = fua_idmap_set(from, id, id);
         if (status == FUA_OK) {
-            status = push(engine, &found, id);
+            status = fua_ids_push(engine->al, &found, id);
         }
     }
     for (size_t next = 0; next < found.count && status == FUA_OK; next++) {
@@ -36,7 +26,7 @@ static fua_status walk(const fua_engine *engine, size_t type, fua_text start, ui
             }
             status = fua_idmap_set(from, fields[1], found.ids[next]);
             if (status == FUA_OK) {
-                status = push(engine, &found, fields[1]);
+                status = fua_ids_push(engine->al, &found, fields[1]);
             }
         }
     }
@@ -168,7 +158,7 @@ fua_status fua_explain_path(const fua_engine *engine, const fua_idmap *from, uin
     uint32_t before = fua_idmap_get(from, id, FUA_NO_ID);
     fua_status status = FUA_OK;
     while (before != FUA_NO_ID && status == FUA_OK) {
-        status = push(engine, path, id);
+        status = fua_ids_push(engine->al, path, id);
         if (before == id) {
             break;
         }

@@ -1,7 +1,7 @@
 """The pages of the site: login, sign-up and profile; users, roles, rules and logins."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Optional
 
 from fastapi import Depends, HTTPException
@@ -312,24 +312,33 @@ class _SubjectAdmin(ModelAdmin):
     subject_field = ""
     """The attribute that follows the prefix in the name of an item in policy rules."""
 
-    async def _forget(self, names: Iterable[str]) -> None:
-        for name in names:
-            await forget_subject(self.site.auth.enforcer, f"{self.subject_prefix}{name}")
+    async def _forget(self, name: str) -> None:
+        await forget_subject(self.site.auth.enforcer, f"{self.subject_prefix}{name}")
 
-    async def create_items(self, request: Request, items: Any) -> Any:
-        """New items do not take over what others of their name left behind; it goes first."""
-        names = {getattr(item, self.subject_field) for item in items}
-        column = getattr(self.model, self.subject_field)
-        statement = select(column).where(column.in_(names))
-        taken = await run_read(self.db, lambda session: set(session.scalars(statement)))  # refused in a moment
-        await self._forget(sorted(names - taken))
-        return await super().create_items(request, items)
+    async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
+        """The values of a new item, once it may be made; what others of its name left behind goes then."""
+        data = await self.values_of_new(request, await super().on_create_pre(request, obj, **kwargs))
+        name, column = data[self.subject_field], getattr(self.model, self.subject_field)
+        statement = select(column).where(column == name).limit(1)
+        taken = await run_read(self.db, lambda session: session.scalar(statement))
+        if taken is None:  # else the database refuses it, and the rules are somebody's
+            await self._forget(name)
+        return data
+
+    async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
+        """Check and complete the values of a new item.
+
+        Raises:
+            HTTPException: it may not be made; nothing has changed.
+        """
+        return data
 
     async def delete_items(self, request: Request, item_id: Any) -> Any:
         gone = await super().delete_items(request, item_id)
         names = [getattr(item, self.subject_field) for item in gone]
         await run_committed(self.db, lambda session: None)  # nobody waits for the policy with the database locked
-        await self._forget(names)
+        for name in names:
+            await self._forget(name)
         return gone
 
 
@@ -423,8 +432,7 @@ class UserAdmin(
         allowed = await super().has_delete_permission(request, item_id, **kwargs)
         return allowed and await self._may_touch(request, item_id)
 
-    async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
-        data: dict[str, Any] = await super().on_create_pre(request, obj, **kwargs)
+    async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
         fault = name_fault(data.get("username", ""))
         if fault and await self.site.auth.get_current_user_identity(request) != SystemUserEnum.ROOT:
             raise HTTPException(status_code=422, detail=fault)

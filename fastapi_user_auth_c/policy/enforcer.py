@@ -99,7 +99,11 @@ class PolicyWriter(_OverReader):
         return stored
 
     async def _changed(self, change: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Make a change, worked out from what is stored: where another process has been there since, once more."""
+        """Make a change, worked out from what is stored: where another process has been there since, once more.
+
+        Raises:
+            StalePolicy: others were faster ``MAX_ATTEMPTS`` times; nothing has changed.
+        """
         async with self._writing():
             for number in range(MAX_ATTEMPTS):
                 if number > 1:  # others are at it; who waits a little gets between them

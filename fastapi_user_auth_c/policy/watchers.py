@@ -55,7 +55,11 @@ class PushWatcher:
     # --- life
 
     async def start(self) -> None:
-        """Begin to listen; returns once the connection stands, or after ``retry_seconds`` when it does not yet."""
+        """Begin to listen.
+
+        Returns once the connection stands and what was missed is caught up with, or after ``retry_seconds`` when it
+        does not stand yet.
+        """
         if self._task is None or self._task.done():
             self._listening = asyncio.Event()
             self._task = asyncio.ensure_future(self._listen())
@@ -71,19 +75,16 @@ class PushWatcher:
             self._task = None
 
     async def _listen(self) -> None:
-        missed = False
         while True:
             try:
                 async with self._messages() as messages:
+                    await self._call()  # for what was changed while nobody listened
                     self._listening.set()
-                    if missed:  # while nobody listened
-                        await self._call()
                     async for name in messages:
                         if name != self._name:
                             await self._call()
             except Exception as error:
                 logger.warning("not listening for changes of the policy: %s", error)
-            missed = True
             await asyncio.sleep(self.retry_seconds)
 
     async def _call(self) -> None:
@@ -102,7 +103,10 @@ class PushWatcher:
         raise NotImplementedError
 
     def _messages(self) -> Any:
-        """A context manager around an async iterator over the names of those who changed something."""
+        """A context manager around an async iterator over the names of those who changed something.
+
+        Nothing that is told after it was entered is missed.
+        """
         raise NotImplementedError
 
 
@@ -197,24 +201,33 @@ class PostgresWatcher(PushWatcher):
     @asynccontextmanager
     async def _messages(self) -> AsyncIterator[AsyncIterator[str]]:
         connection = await self._connect()
+        listen = self._listen_with_asyncpg if self._driver == "asyncpg" else self._listen_with_psycopg
         try:
-            yield self._heard_by_asyncpg(connection) if self._driver == "asyncpg" else self._heard(connection)
+            yield await listen(connection)
         finally:
             with suppress(Exception):
                 await connection.close()
 
-    async def _heard_by_asyncpg(self, connection: Any) -> AsyncIterator[str]:
+    async def _listen_with_asyncpg(self, connection: Any) -> AsyncIterator[str]:
         heard: asyncio.Queue[str | None] = asyncio.Queue()
         connection.add_termination_listener(lambda _: heard.put_nowait(None))
         await connection.add_listener(self.channel, lambda _c, _pid, _channel, name: heard.put_nowait(name))
-        while (name := await heard.get()) is not None:
-            yield name
-        raise ConnectionError("the connection was closed")
 
-    async def _heard(self, connection: Any) -> AsyncIterator[str]:
+        async def names() -> AsyncIterator[str]:
+            while (name := await heard.get()) is not None:
+                yield name
+            raise ConnectionError("the connection was closed")
+
+        return names()
+
+    async def _listen_with_psycopg(self, connection: Any) -> AsyncIterator[str]:
         from psycopg import sql
 
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
-        async for notification in connection.notifies():
-            yield notification.payload
-        raise ConnectionError("the connection was closed")
+
+        async def names() -> AsyncIterator[str]:
+            async for notification in connection.notifies():
+                yield notification.payload
+            raise ConnectionError("the connection was closed")
+
+        return names()
