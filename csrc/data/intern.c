@@ -53,28 +53,36 @@ uint32_t fua_intern_find(const fua_intern *in, fua_text text) {
     return in->used == 0 ? FUA_NO_ID : in->slots[find_slot(in, text, hash_of(in, text))].id;
 }
 
-void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids) {
-    uint32_t hashes[FUA_INTERN_BATCH], likely[FUA_INTERN_BATCH];
-    size_t mask = in->slot_count - 1;
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = FUA_NO_ID;
-    }
-    if (in->used == 0) {
-        return;
-    }
+void fua_intern_begin(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *hashes) {
     for (size_t i = 0; i < count; i++) {
         hashes[i] = hash_of(in, texts[i]);
-        FUA_PREFETCH(&in->slots[hashes[i] & mask]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        likely[i] = in->slots[hashes[i] & mask].id;
-        if (likely[i] != FUA_NO_ID) {
-            FUA_PREFETCH(&in->entries[likely[i]]);
+        if (in->slot_count > 0) {
+            FUA_PREFETCH(&in->slots[hashes[i] & (in->slot_count - 1)]);
         }
     }
+}
+
+void fua_intern_likely(const fua_intern *in, const uint32_t *hashes, size_t count, uint32_t *ids) {
     for (size_t i = 0; i < count; i++) {
-        ids[i] = in->slots[find_slot(in, texts[i], hashes[i])].id;
+        ids[i] = in->slot_count == 0 ? FUA_NO_ID : in->slots[hashes[i] & (in->slot_count - 1)].id;
+        if (ids[i] != FUA_NO_ID) {
+            FUA_PREFETCH(&in->entries[ids[i]]);
+        }
     }
+}
+
+void fua_intern_finish(const fua_intern *in, const fua_text *texts, const uint32_t *hashes, size_t count,
+                       uint32_t *ids) {
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = in->slot_count == 0 ? FUA_NO_ID : in->slots[find_slot(in, texts[i], hashes[i])].id;
+    }
+}
+
+void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids) {
+    uint32_t hashes[FUA_INTERN_BATCH];
+    fua_intern_begin(in, texts, count, hashes);
+    fua_intern_likely(in, hashes, count, ids);
+    fua_intern_finish(in, texts, hashes, count, ids);
 }
 
 static fua_status grow_slots(fua_intern *in) {
@@ -103,7 +111,7 @@ static fua_status grow_slots(fua_intern *in) {
     return FUA_OK;
 }
 
-fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
+static fua_status acquire(fua_intern *in, fua_text text, uint32_t hash, uint32_t *id) {
     if (text.size >= UINT32_MAX) {
         return FUA_ERR_OVERFLOW;
     }
@@ -111,7 +119,6 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
     if (status != FUA_OK) {
         return status;
     }
-    uint32_t hash = hash_of(in, text);
     size_t slot = find_slot(in, text, hash);
     if (in->slots[slot].id != FUA_NO_ID) {
         fua_intern_entry *entry = &in->entries[in->slots[slot].id];
@@ -153,6 +160,26 @@ fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
     in->slots[slot] = (fua_intern_slot){fresh, hash};
     in->used++;
     *id = fresh;
+    return FUA_OK;
+}
+
+fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id) {
+    return acquire(in, text, hash_of(in, text), id);
+}
+
+fua_status fua_intern_acquire_all(fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids) {
+    uint32_t hashes[FUA_INTERN_BATCH];
+    fua_intern_begin(in, texts, count, hashes);
+    fua_intern_likely(in, hashes, count, ids);
+    for (size_t i = 0; i < count; i++) {
+        fua_status status = acquire(in, texts[i], hashes[i], &ids[i]);
+        if (status != FUA_OK) {
+            while (i > 0) {
+                fua_intern_release(in, ids[--i]);
+            }
+            return status;
+        }
+    }
     return FUA_OK;
 }
 

@@ -45,10 +45,19 @@ void fua_intern_free(fua_intern *in);
 
 /* The id of a string, or FUA_NO_ID when nobody holds it.  Takes no reference. */
 uint32_t fua_intern_find(const fua_intern *in, fua_text text);
-/* The ids of `count` strings at once, at most FUA_INTERN_BATCH: their waits for memory overlap. */
+/* A look-up of several strings, at most FUA_INTERN_BATCH, in three steps whose waits for memory overlap: begin, likely
+ * (hashes -> ids that these most often are, or FUA_NO_ID, so that the caller can fetch what it will ask for next), and
+ * finish, which alone says which ids they are. */
+void fua_intern_begin(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *hashes);
+void fua_intern_likely(const fua_intern *in, const uint32_t *hashes, size_t count, uint32_t *ids);
+void fua_intern_finish(const fua_intern *in, const fua_text *texts, const uint32_t *hashes, size_t count,
+                       uint32_t *ids);
+/* The three steps in one. */
 void fua_intern_find_all(const fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids);
 /* The id of a string, made if new, with one more reference.  Text is copied. */
 fua_status fua_intern_acquire(fua_intern *in, fua_text text, uint32_t *id);
+/* The same for several strings, at most FUA_INTERN_BATCH; all or none. */
+fua_status fua_intern_acquire_all(fua_intern *in, const fua_text *texts, size_t count, uint32_t *ids);
 /* One more reference to a live id. */
 void fua_intern_retain(fua_intern *in, uint32_t id);
 /* Gives one reference back; the last one frees the string and its id. */

@@ -389,12 +389,16 @@ fua_status fua_engine_add(fua_engine *engine, size_t type, const fua_text *field
     if (count != rules->width) {
         return FUA_ERR_ARITY;
     }
-    for (size_t i = 0; i < count; i++) {
-        fua_status status = fua_intern_acquire(&engine->strings, fields[i], &ids[i]);
+    for (size_t i = 0; i < count; i += FUA_INTERN_BATCH) {
+        size_t some = count - i < FUA_INTERN_BATCH ? count - i : FUA_INTERN_BATCH;
+        fua_status status = fua_intern_acquire_all(&engine->strings, fields + i, some, ids + i);
         if (status != FUA_OK) {
             release_some(engine, ids, i);
             return status;
         }
+    }
+    for (size_t chain = 0; chain < FUA_CHAINS && chain < count; chain++) {
+        fua_rules_prefetch_rows(rules, chain, ids[chain]); /* they get a new neighbour */
     }
     if (fua_rules_find(rules, ids) != FUA_NO_ROW) {
         release_some(engine, ids, count);
@@ -708,8 +712,11 @@ static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bo
         *allowed = true;
         return FUA_OK;
     }
-    uint32_t ids[FUA_R_WIDTH];
-    fua_intern_find_all(&engine->strings, request, FUA_R_WIDTH, ids);
+    uint32_t ids[FUA_R_WIDTH], hashes[FUA_R_WIDTH];
+    fua_intern_begin(&engine->strings, request, FUA_R_WIDTH, hashes);
+    fua_intern_likely(&engine->strings, hashes, FUA_R_WIDTH, ids);
+    fua_rules_prefetch_rows(&engine->rules[FUA_TYPE_G], 0, ids[FUA_P_SUB]);
+    fua_intern_finish(&engine->strings, request, hashes, FUA_R_WIDTH, ids);
     uint32_t sub = ids[FUA_P_SUB], obj = ids[FUA_P_OBJ], group = ids[FUA_P_GROUP];
     if (sub == FUA_NO_ID || obj == FUA_NO_ID || group == FUA_NO_ID) {
         return FUA_OK; /* no rule names it */

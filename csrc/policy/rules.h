@@ -70,4 +70,12 @@ static inline void fua_rules_prefetch(const fua_rules *rules, size_t chain, uint
     }
 }
 
+/* The same one step further: the newest row itself. */
+static inline void fua_rules_prefetch_rows(const fua_rules *rules, size_t chain, uint32_t id) {
+    uint32_t row = fua_rules_first(rules, chain, id);
+    if (row != FUA_NO_ROW) {
+        FUA_PREFETCH(fua_rules_record(rules, row));
+    }
+}
+
 #endif
