@@ -460,7 +460,8 @@ def test_P19_a_push_reaches_the_others_and_not_its_sender(kind: str, database_ur
             for watcher in watchers:
                 await watcher.close()
                 if kind == "redis":
-                    await watcher.redis.aclose()  # type: ignore[attr-defined]
+                    client: Any = watcher.redis  # type: ignore[attr-defined]
+                    await getattr(client, "aclose", client.close)()
 
     asyncio.run(check())
 
@@ -478,6 +479,33 @@ def test_P19_a_watcher_that_cannot_tell_loses_nothing(tmp_path: Path, caplog: An
             await until(lambda: "not listening" in caplog.text)
             await watcher.close()
         assert "were not told" in caplog.text
+
+    asyncio.run(check())
+
+
+def test_P19_a_watcher_closes_whatever_its_client_makes_of_it() -> None:
+    """Some answer a cancellation with an error of their own."""
+
+    class Rude(PushWatcher):
+        @asynccontextmanager
+        async def _messages(self) -> AsyncIterator[Any]:
+            try:
+                yield self.forever()
+            except asyncio.CancelledError:
+                raise AttributeError("aclose") from None
+
+        async def forever(self) -> AsyncIterator[str]:
+            while True:
+                await asyncio.sleep(3600)
+                yield ""
+
+    async def check() -> None:
+        watcher = Rude("channel", retry_seconds=3600)
+        await watcher.start()
+        for _ in range(2):
+            await asyncio.wait_for(watcher.close(), 5)
+        await watcher.start()
+        await asyncio.wait_for(watcher.close(), 5)
 
     asyncio.run(check())
 

@@ -37,6 +37,7 @@ class PushWatcher:
         self.callback: Callable[..., Any] | None = None
         self._name = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self._listening = asyncio.Event()
 
     # --- Casbin's protocol
@@ -61,7 +62,7 @@ class PushWatcher:
         does not stand yet.
         """
         if self._task is None or self._task.done():
-            self._listening = asyncio.Event()
+            self._listening, self._closing = asyncio.Event(), False
             self._task = asyncio.ensure_future(self._listen())
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._listening.wait(), self.retry_seconds)
@@ -69,13 +70,13 @@ class PushWatcher:
     async def close(self) -> None:
         """Stop listening and give up the connection."""
         if self._task is not None:
+            self._closing = True
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
             self._task = None
 
     async def _listen(self) -> None:
-        while True:
+        while not self._closing:  # a client may answer a cancellation with an error of its own
             try:
                 async with self._messages() as messages:
                     await self._call()  # for what was changed while nobody listened
@@ -84,6 +85,8 @@ class PushWatcher:
                         if name != self._name:
                             await self._call()
             except Exception as error:
+                if self._closing:
+                    return
                 logger.warning("not listening for changes of the policy: %s", error)
             await asyncio.sleep(self.retry_seconds)
 
@@ -140,7 +143,8 @@ class RedisWatcher(PushWatcher):
 
             yield names()
         finally:
-            await subscription.aclose()
+            with suppress(Exception):
+                await getattr(subscription, "aclose", subscription.close)()  # its name before redis 5.0.1
 
 
 class PostgresWatcher(PushWatcher):
