@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,14 +11,21 @@ from importlib.util import find_spec
 from os.path import exists
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Table, inspect, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 
 AnyDatabase: TypeAlias = "AsyncDatabase | Database"
 T = TypeVar("T")
+
+# too many connections, shutdown, lock wait timeout, deadlock, connection killed; the client's own: no connection
+_UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
+
+MAX_TRIES = 50
+"""Of :func:`run_alone`."""
 
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
 
@@ -128,6 +136,53 @@ async def run_apart(db: AnyDatabase, work: Callable[[Session], T]) -> T:
         async with db.session_maker() as session:
             return await session.run_sync(work)
     return await _in_thread(_read, db, work)
+
+
+async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+    """Run ``work(session)``, which commits, as :func:`run_apart` does; once more where another process was faster.
+
+    So ``work`` may insert a row that another one inserts at the same moment.
+    """
+    for left in range(MAX_TRIES - 1, -1, -1):
+        try:
+            return await run_apart(db, work)
+        except (IntegrityError, OperationalError) as error:  # its row was there, or a lock was
+            if left == 0 or (isinstance(error, OperationalError) and left < MAX_TRIES - 3):
+                raise
+            await asyncio.sleep(random.random() * 0.02)
+    raise AssertionError
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an exception means that a database or Redis cannot be reached or does not answer."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError):
+            return True
+        code = (getattr(error.orig, "args", None) or [""])[0]
+        if isinstance(code, int):  # MySQL and MariaDB, which have other errors of this class too
+            return code in _UNREACHABLE
+        return isinstance(error, OperationalError) and not str(code).startswith("no such ")  # table, in SQLite
+    if isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, PoolTimeout)):
+        return True
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] == "redis"}
+    return bool(names & {"ConnectionError", "TimeoutError", "ReadOnlyError", "ClusterDownError"})
+
+
+def make_table(session: Session, table: Table) -> None:
+    """Make a table where it is missing; of several processes that do so at once, all find it.
+
+    Raises:
+        DBAPIError: it is not there and cannot be made.
+    """
+    try:
+        table.create(session.connection(), checkfirst=True)
+        session.commit()
+    except DBAPIError:  # another process was faster, or nobody may make tables here
+        session.rollback()
+        there = inspect(session.connection()).has_table(table.name)
+        session.rollback()
+        if not there:
+            raise
 
 
 async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:

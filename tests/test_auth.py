@@ -497,7 +497,6 @@ def test_jwt_tokens(make_app: Callable[..., Any], database_url: str) -> None:
     with TestClient(app) as client:
         root = Client(client, "root")
         assert root("GET", "/async").status_code == 200
-        assert root("GET", "/admin/auth/logout").status_code == 307
     token = root.headers["Authorization"][7:]
     head, body, signature = token.split(".")
 
@@ -514,41 +513,20 @@ def test_jwt_tokens(make_app: Callable[..., Any], database_url: str) -> None:
 
     assert read(token).username == "root"
     good = {"id": 1, "username": "root", "exp": time.time() + 50}
-    assert read(signed({"alg": "HS256"}, good)).id == 1
+    assert read(signed({"alg": "HS256", "typ": "login+jwt"}, good)).id == 1
     for bad in (
         "", "a.b.c", "..", f"{head}.{body}.", f"{head}.{body}.{signature[:-1]}", f"{part({'alg': 'none'})}.{body}.",
         f"{head}.{part(good)}.{signature}", token + "=", "x" * 9000, "ä.b.c",
-        *(signed({"alg": name}, good) for name in ("none", "HS512", ["HS256"], None, 1)),
-        signed({}, good), signed([], good), signed({"alg": "HS256", "crit": ["x"]}, good),
-        *(signed({"alg": "HS256"}, {**good, "exp": exp}) for exp in (None, [], True, "1", time.time() - 1, 10**50)),
-        signed({"alg": "HS256"}, {**good, "exp": float("inf")}),
-        signed({"alg": "HS256"}, {"id": 1, "username": "root"}), signed({"alg": "HS256"}, {"exp": good["exp"]}),
+        *(signed({"alg": name, "typ": "login+jwt"}, good) for name in ("none", "HS512", ["HS256"], None, 1)),
+        signed({}, good), signed([], good), signed({"alg": "HS256", "typ": "login+jwt", "crit": ["x"]}, good),
+        *(signed({"alg": "HS256", "typ": "login+jwt"}, {**good, "exp": exp}) for exp in (None, [], True, "1", time.time() - 1, 10**50)),
+        signed({"alg": "HS256", "typ": "login+jwt"}, {**good, "exp": float("inf")}),
+        signed({"alg": "HS256", "typ": "login+jwt"}, {"id": 1, "username": "root"}), signed({"alg": "HS256", "typ": "login+jwt"}, {"exp": good["exp"]}),
     ):  # fmt: skip
         assert read(bad) is None, bad
-    for arguments in (("",), ("k", "none"), ("k", "RS256")):
+    for arguments in (("",), ("k", "none"), ("k", "HS1")):
         with pytest.raises(ValueError):
             JwtTokenStore(*arguments)
-
-
-def test_redis_tokens() -> None:
-    redis = pytest.importorskip("redis.asyncio")
-    from fastapi_user_auth_c.auth.backends.redis import RedisTokenStore
-
-    async def main() -> None:
-        async with redis.Redis() as client:
-            store: Any = RedisTokenStore(client, expire_seconds=100)
-            try:
-                await client.ping()
-            except Exception as error:
-                pytest.skip(f"no Redis server: {error}")
-            token = await store.write_token({"id": 1, "username": "root", "password": "x"})
-            assert (await store.read_token(token)).username == "root"
-            assert 0 < await client.ttl(store.get_key(token)) <= 100
-            assert b"password" not in await client.get(store.get_key(token))
-            await store.destroy_token(token)
-            assert await store.read_token(token) is None
-
-    asyncio.run(main())
 
 
 # -- the session of a request -----------------------------------------------------------------------------------------

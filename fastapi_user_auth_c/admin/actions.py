@@ -413,6 +413,27 @@ class UpdateSubDataPermAction(BaseSubPermAction):
         return BaseApiOut(msg=message)
 
 
+class LogoutEverywhereAction(BaseSubAction):
+    """End all tokens of a user."""
+
+    action = ActionType.Dialog(
+        name="logout_everywhere",
+        icon="fa fa-power-off",
+        tooltip=_("Sign out everywhere"),
+        dialog=amis.Dialog(),
+        level=LevelEnum.danger,
+    )
+
+    class schema(BaseModel):
+        pass
+
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        await self.changeable_subject(request, item_id)  # one's own account is not refused
+        for user in await fetch_items(self.admin, item_id[0]):
+            await self.site.auth.logout_everywhere(user)
+        return BaseApiOut(msg="success")
+
+
 class CopyUserAuthLinkAction(ModelAction):
     """Make a link that logs in as a user."""
 
@@ -444,7 +465,7 @@ class CopyUserAuthLinkAction(ModelAction):
         if not user.is_authenticated or (f"u:{user.username}" == ROOT != await subject_of(self.site, request)):
             refuse(request)
         token_data = {"id": user.id, "username": user.username}
-        token = await self.site.auth.backend.token_store.write_token(token_data)
+        token = await self.site.auth.backend.token_store.write_token(user.model_dump())
         link = f"{str(request.base_url)[:-1]}{self.site.router_path}/login_by_token?token={token}"
         return BaseApiOut(msg=_("Successful operation"), data={**token_data, "auth_url": link})
 

@@ -59,6 +59,7 @@ from ..web.redirects import local_path
 from .access import refuse, unprocessable
 from .actions import (
     CopyUserAuthLinkAction,
+    LogoutEverywhereAction,
     UpdateSubDataPermAction,
     UpdateSubPagePermsAction,
     UpdateSubRolesAction,
@@ -385,6 +386,7 @@ class UserAdmin(
             flags="item",
         ),
         lambda admin: CopyUserAuthLinkAction(admin),
+        lambda admin: LogoutEverywhereAction(admin),
     ]
     list_display = [
         User.id,

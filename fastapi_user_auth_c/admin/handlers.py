@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ..auth.exceptions import StorageUnavailable, storage_needed
 from ..db import AnyDatabase, roll_back
 
 
@@ -24,6 +25,17 @@ async def validation_error(request: Request, error: RequestValidationError) -> J
     errors = [{key: value for key, value in one.items() if key in ("type", "loc", "msg")} for one in error.errors()]
     out = BaseApiOut(status=422, msg=_("Request parameter validation exception"), errors=errors)
     return JSONResponse(jsonable_encoder(out.model_dump()), status_code=422)
+
+
+async def server_error(request: Request, error: Exception) -> Response:
+    """Status 503 where a database or Redis does not answer; otherwise what fastapi-amis-admin answers."""
+    try:
+        with storage_needed(f"{request.method} {request.url.path}"):
+            raise error
+    except StorageUnavailable as unavailable:
+        return await faa.http_exception_handler(request, unavailable)  # type: ignore[no-any-return]
+    except Exception:
+        return await faa.server_error_handler(request, error)  # type: ignore[no-any-return]
 
 
 def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
@@ -43,4 +55,4 @@ def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
     app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(ValidationException, undone(faa.inner_validation_exception_handler))
     app.add_exception_handler(ValidationError, undone(faa.inner_validation_exception_handler))
-    app.add_exception_handler(Exception, undone(faa.server_error_handler))
+    app.add_exception_handler(Exception, undone(server_error))

@@ -127,6 +127,12 @@ class AuthAdminSite(AdminSite):
             "buttons": [
                 ActionType.Dialog(label=_("User Profile"), dialog=profile),
                 ActionType.Url(label=_("Sign out"), url=f"{auth_path}/logout", blank=False),
+                ActionType.Ajax(
+                    label=_("Sign out everywhere"),
+                    api=f"post:{auth_path}/logout_everywhere",
+                    confirmText=_("All devices will be signed out, this one too."),
+                    redirect=f"{auth_path}/form/login",
+                ),
             ],
         }
         app.header = Flex(className="w-full", justify="flex-end", alignItems="flex-end", items=[app.header, menu])

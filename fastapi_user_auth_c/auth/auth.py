@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Optional, TypeVar, Union
@@ -31,11 +32,16 @@ from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
 from ..policy.revision import move_revision
+from ..settings import AuthSettings
+from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
+from .exceptions import StorageUnavailable, storage_needed
 from .models import BaseUser, CasbinRule, LoginHistory, Role, User
+from .revocations import DbRevocations, Revocations
 from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
+from .user_cache import UserCache
 
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
@@ -43,6 +49,9 @@ UserModelT = TypeVar("UserModelT", bound=BaseUser)
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""How long it is known at least that all tokens of an account were ended."""
 
 
 class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
@@ -58,8 +67,14 @@ class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
         return presented_token(request)
 
     async def authenticate(self, request: Request) -> Any:  # type: ignore[override]
-        """``(auth, user)``; the user is None for guests."""
-        user = await self.auth.get_current_user(request)
+        """``(auth, user)``; the user is None for guests, and for those of whom nobody can say now who they are.
+
+        The latter get status 503 from what demands a user.
+        """
+        try:
+            user = await self.auth.get_current_user(request)
+        except StorageUnavailable:
+            user = None
         request.scope["auth"], request.scope["user"] = self.auth, user
         return self.auth, user
 
@@ -78,6 +93,12 @@ class Auth(Generic[UserModelT]):
         pwd_context: an object with ``hash`` and ``verify``, and ``verify_and_update`` and ``dummy_verify`` if it can:
             :class:`~fastapi_user_auth_c.passwords.PasswordHasher` (default) or passlib's ``CryptContext``.
         enforcer: an object with the methods of Casbin's ``AsyncEnforcer``; default the engine here, on ``db``.
+        settings: default :class:`~fastapi_user_auth_c.settings.AuthSettings`, with what the environment says.
+        revocations: where it is kept what ended before its time, default :class:`DbRevocations` on ``db``.
+        throttle: limits on wrong passwords; default a :class:`~fastapi_user_auth_c.throttle.LoginThrottle` with
+            counters in ``db`` and the limits of the settings.
+        user_cache_seconds: how long a user that was read answers for itself in later requests. A change made through
+            the ORM in this process ends that at once, others hold when this time is over; 0 for no cache.
 
     Raises:
         ValueError: no user model or no database.
@@ -95,6 +116,10 @@ class Auth(Generic[UserModelT]):
         user_model: Optional[type[UserModelT]] = User,  # type: ignore[assignment]
         pwd_context: Any = None,
         enforcer: Any = None,
+        settings: Optional[AuthSettings] = None,
+        revocations: Optional[Revocations] = None,
+        throttle: Optional[LoginThrottle] = None,
+        user_cache_seconds: float = 0,
     ) -> None:
         self.user_model = user_model or self.user_model
         self.db = db or self.db
@@ -103,6 +128,12 @@ class Auth(Generic[UserModelT]):
         self.backend = self.backend or AuthBackend(self, token_store or DbTokenStore(self.db))
         self.pwd_context = pwd_context or PasswordHasher()
         self._enforcer = enforcer
+        self.settings = settings or AuthSettings()
+        store = self.backend.token_store
+        self.revocations = revocations or getattr(store, "revocations", None) or DbRevocations(self.db)
+        store.revocations = self.revocations
+        self.throttle = throttle or LoginThrottle(DbCounters(self.db), self.settings)
+        self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
 
     @cached_property
     def enforcer(self) -> Any:
@@ -202,6 +233,9 @@ class Auth(Generic[UserModelT]):
         """The user of a request, or None: no token, an invalid one, or an account that is inactive, deleted or renamed.
 
         Looked up once per request; ``request.user`` afterwards.
+
+        Raises:
+            StorageUnavailable: status 503; the tokens, the users or what has ended cannot be asked for.
         """
         return await self._current_user(request)
 
@@ -216,15 +250,46 @@ class Auth(Generic[UserModelT]):
     async def _current_user(self, connection: HTTPConnection) -> Optional[UserModelT]:
         known = self._known(connection)
         if "user" not in known:
+            if "unavailable" in known:  # nobody waits for it twice
+                raise StorageUnavailable
             await self._refresh_policy()
-            info = await self._get_token_info(connection)
-            user = None
-            if info is not None:
-                user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
-            if user is not None and (not user.is_authenticated or user.username != info.username):  # type: ignore[union-attr]
-                user = None
+            try:
+                with storage_needed("looking for the user of a token"):
+                    user = await self._user_of_token(connection)
+            except StorageUnavailable:
+                known["unavailable"] = True
+                raise
             self._set_user(connection, user)
         return known["user"]  # type: ignore[no-any-return]
+
+    async def _user_of_token(self, connection: HTTPConnection) -> Optional[UserModelT]:
+        """The account that the presented token was made for, if both are still good."""
+        info = await self._get_token_info(connection)
+        if info is None or await self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
+            return None
+        if self.users is not None:
+            user = await self.users.get(info.id)
+        else:
+            user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
+        if user is None or not user.is_authenticated or user.username != info.username:
+            return None
+        store, token = self.backend.token_store, self.backend.get_user_token(connection)
+        if not store.fits(token, info, user):  # the password has changed, or it is another account
+            return None
+        return user  # type: ignore[no-any-return]
+
+    async def logout_everywhere(self, user: Union[UserModelT, int]) -> None:
+        """End all tokens of an account, of every store: at once in this process, within a second in others.
+
+        Args:
+            user: the account, or its id.
+        """
+        user_id = getattr(user, "id", user)
+        life = self.backend.token_store.expire_seconds
+        # longer than a token lives, also where its life was longer before
+        expires = None if life is None else time.time() + max(life, KEPT_SECONDS)
+        with storage_needed("ending the tokens of a user"):
+            await self.revocations.end(f"u:{user_id}", expires)
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:
         self._known(connection)["user"] = user
@@ -326,7 +391,12 @@ class Auth(Generic[UserModelT]):
             @functools.wraps(func)
             async def websocket_endpoint(*args: Any, **kwargs: Any) -> None:
                 websocket = connection(args, kwargs, WebSocket)
-                if await allowed(await self._current_user(websocket)):
+                try:
+                    may = await allowed(await self._current_user(websocket))
+                except StorageUnavailable:
+                    await websocket.close(1013)  # try again later
+                    return
+                if may:
                     await func(*args, **kwargs)
                 else:
                     await websocket.close()
@@ -398,10 +468,19 @@ class Auth(Generic[UserModelT]):
         self, request: Request, response: Response, username: str, password: Union[str, SecretStr]
     ) -> BaseApiOut[Any]:
         """Check name and password, record the attempt, and hand out a token in the answer and in a cookie."""
+        with storage_needed("a login"):
+            return await self._request_login(request, response, username, password)
+
+    async def _request_login(
+        self, request: Request, response: Response, username: str, password: Union[str, SecretStr]
+    ) -> BaseApiOut[Any]:
         present = await self.get_current_user(request)
         if present:
             return BaseApiOut(code=1, msg=_("User logged in!"), data=login_out(UserLoginOut, present))
-        user = await self.authenticate_user(username=username, password=password)
+        async with self.throttle.attempt(username, request.client.host if request.client else "") as right:
+            user = await self.authenticate_user(username=username, password=password)
+            if user is not None:
+                right.append(True)
         await self._record_login(request, username, user)
         if user is None:
             return BaseApiOut(status=-1, msg=_("Incorrect username or password!"))
@@ -467,7 +546,8 @@ def login_out(schema: type[Any], user: Any) -> Any:
 
 
 class AuthRouter(RouterMixin):
-    """Routes ``/userinfo``, ``/logout`` and ``/gettoken`` (OAuth2 password form, RFC 6749 section 4.3).
+    """Routes ``/userinfo``, ``/logout``, ``/logout_everywhere`` and ``/gettoken`` (OAuth2 password form, RFC 6749
+    section 4.3).
 
     Args:
         auth: the :class:`Auth`; default the class attribute.
@@ -504,6 +584,14 @@ class AuthRouter(RouterMixin):
             dependencies=None,
             response_model=BaseApiOut,
         )
+        self.router.add_api_route(
+            "/logout_everywhere",
+            self.route_logout_everywhere,
+            methods=["POST"],
+            description=_("Sign out everywhere"),
+            dependencies=None,
+            response_model=BaseApiOut,
+        )
         if self.route_gettoken:  # type: ignore[truthy-function]  # a subclass may set it to None
             scheme = self.OAuth2(tokenUrl=f"{self.router_path}/gettoken", auto_error=False)
             self.router.dependencies.append(Depends(scheme))
@@ -532,14 +620,25 @@ class AuthRouter(RouterMixin):
         @self.auth.requires()
         async def user_logout(request: Request) -> Any:
             try:
-                await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
-            except NotImplementedError:  # a store without memory
+                with storage_needed("a logout"):
+                    await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
+            except NotImplementedError:  # a store of the application's own, without memory
                 logger.info("the token of a logged-out user stays valid until it expires")
             response = RedirectResponse(url=self.site.settings.site_path if self.site is not None else "/")
             delete_token_cookie(response)
             return response
 
         return user_logout  # type: ignore[no-any-return]
+
+    @property
+    def route_logout_everywhere(self) -> Callable[..., Any]:
+        @self.auth.requires()
+        async def logout_everywhere(request: Request, response: Response) -> Any:
+            await self.auth.logout_everywhere(request.user)
+            delete_token_cookie(response)
+            return BaseApiOut(msg="success")
+
+        return logout_everywhere  # type: ignore[no-any-return]
 
     @property
     def route_gettoken(self) -> Callable[..., Any]:

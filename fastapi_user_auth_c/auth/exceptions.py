@@ -1,11 +1,18 @@
 """Errors that the site's exception handlers answer with their own status and message."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 from fastapi import HTTPException
 from fastapi_amis_admin.crud import BaseApiOut
 from fastapi_amis_admin.models import IntegerChoices
 from fastapi_amis_admin.utils.translation import i18n as _
+
+from ..db import is_outage
+
+logger = logging.getLogger("fastapi_user_auth_c.auth")
 
 
 class ErrorCode(IntegerChoices):
@@ -82,3 +89,26 @@ class ApiError(ApiException):
 
 class AuthError(ApiError):
     """Login or permission failed."""
+
+
+class StorageUnavailable(HTTPException):
+    """Status 503: the database or Redis does not answer, so nobody can say who is calling."""
+
+    def __init__(self) -> None:
+        super().__init__(status_code=503, detail=_("Try again later"), headers={"Retry-After": "5"})
+
+
+@contextmanager
+def storage_needed(purpose: str) -> Iterator[None]:
+    """Within: where a database or Redis does not answer, a warning and status 503.
+
+    Raises:
+        StorageUnavailable: there was such an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        logger.warning("%s: the storage does not answer: %s", purpose, error)
+        raise StorageUnavailable from error

@@ -12,10 +12,17 @@ from .models import BaseUser, EmailMixin, PasswordMixin, UsernameMixin
 
 
 class BaseTokenData(BaseModel):
-    """What a token says about its user; subclass it to store more."""
+    """What a token says about its user; subclass it to store more.
+
+    ``bound_to`` is a digest of the account's state, ``bound_at`` the revision of the revocations when the token was
+    made, ``jti`` its id where it has one (RFC 7519, section 4.1.7); all are the token store's.
+    """
 
     id: int
     username: str
+    bound_to: Optional[str] = None
+    bound_at: Optional[int] = None
+    jti: Optional[str] = None
 
 
 class UserLoginOut(BaseUser):

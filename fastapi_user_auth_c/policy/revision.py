@@ -15,10 +15,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, Table, insert, inspect, select, update
+from sqlalchemy import BigInteger, Column, Integer, Table, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
+
+from ..db import make_table
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
@@ -103,14 +105,10 @@ def ensure_revision(session: Session) -> bool:
     Of several processes that do so at once, all find them.
     """
     try:
-        _row.create(session.connection(), checkfirst=True)
-        session.commit()
-    except DBAPIError as error:  # another process was faster, or nobody may make tables here
-        session.rollback()
-        if not inspect(session.connection()).has_table(_row.name):
-            session.rollback()
-            logger.warning("no table %s: other processes will not see changes of the policy: %s", _row.name, error)
-            return False
+        make_table(session, _row)
+    except DBAPIError as error:
+        logger.warning("no table %s: other processes will not see changes of the policy: %s", _row.name, error)
+        return False
     try:
         if session.scalar(select(_row.c.id)) is None:
             session.execute(insert(_row).values(id=1, revision=first_revision()))

@@ -1,22 +1,25 @@
 """Tokens in Redis, which forgets them when they expire."""
 
+import json
 import secrets
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from pydantic import ValidationError
 
-from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT
+from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, possible_names, stored_name
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
 class RedisTokenStore(BaseTokenStore[_TokenDataSchemaT]):
-    """Random tokens under ``auth:token:``.
+    """Random tokens, whose digests are keys that begin with ``auth:token:``.
+
+    Tokens that the original wrote there are good until they expire.
 
     Args:
         redis: the client.
-        expire_seconds: life of a token.
+        expire_seconds: life of a token; None for no end.
         TokenDataSchema: see :class:`BaseTokenStore`.
     """
 
@@ -30,22 +33,28 @@ class RedisTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         self.redis = redis
 
     async def read_token(self, token: str) -> Optional[_TokenDataSchemaT]:
-        data = await self.redis.get(self.get_key(token))
-        if data is None:
+        keys = self._keys(token)
+        found = [data for data in await self.redis.mget(keys) if data is not None] if keys else []
+        if not found:
             return None
         try:
-            return self.TokenDataSchema.model_validate_json(data)  # type: ignore[no-any-return]
+            return self.TokenDataSchema.model_validate_json(found[0])  # type: ignore[no-any-return]
         except ValidationError:
             return None
 
     async def write_token(self, token_data: Union[_TokenDataSchemaT, dict[str, Any]]) -> str:
-        data = self.token_data(token_data).model_dump_json()
         token = secrets.token_urlsafe()
-        await self.redis.set(self.get_key(token), data, ex=self.expire_seconds)
+        data = await self.bound_data(token_data, token)
+        await self.redis.set(self.get_key(token), json.dumps(data), ex=self.expire_seconds)
         return token
 
     async def destroy_token(self, token: str) -> None:
-        await self.redis.delete(self.get_key(token))
+        if keys := self._keys(token):
+            await self.redis.delete(*keys)
 
     def get_key(self, token: str) -> str:
-        return f"auth:token:{token}"
+        """The key that a token is stored under."""
+        return f"auth:token:{stored_name(token)}"
+
+    def _keys(self, token: str) -> list[str]:
+        return [f"auth:token:{name}" for name in possible_names(token)]
