@@ -13,16 +13,17 @@ class AuthSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="USER_AUTH_", extra="ignore")
 
-    login_attempts: int = Field(10, ge=0)
+    login_attempts: int = Field(default=10, ge=0)
     """Wrong passwords for one name from one address within ``login_window_seconds``; 0 for no limit. Enough for typing
     errors, and at 10 in a quarter of an hour guessing leads nowhere."""
 
-    login_attempts_per_name: int = Field(100, ge=0)
-    """The same for one name from all addresses; 0 for no limit. Higher, since anybody can use it up for somebody else."""
+    login_attempts_per_name: int = Field(default=100, ge=0)
+    """The same for one name from all addresses; 0 for no limit. Higher, since anybody can use it up for
+    somebody else."""
 
-    login_attempts_per_address: int = Field(0, ge=0)
+    login_attempts_per_address: int = Field(default=0, ge=0)
     """The same for all names from one address; 0, the default, for no limit: behind a proxy whose headers are not
     trusted, all visitors have one address."""
 
-    login_window_seconds: int = Field(900, ge=1)
+    login_window_seconds: int = Field(default=900, ge=1)
     """How long attempts count, and how long the refused wait at most."""

@@ -1,7 +1,7 @@
 """Limits on wrong passwords: :class:`LoginThrottle`, with its counters in the database or in Redis.
 
-An attempt is counted before the password is looked at, so that many at once do not slip through, and given back when the
-password was right. Counters hold for all processes. Names and addresses are stored as digests.
+An attempt is counted before the password is looked at, so that many at once do not slip through, and given back when
+the password was right. Counters hold for all processes. Names and addresses are stored as digests.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class DbCounters:
                     session.execute(delete(_attempts).where(_attempts.c.expires <= now))
                     session.execute(insert(_attempts).values(name=name, count=1, expires=now + seconds))
             found = session.execute(select(_attempts).where(_attempts.c.name.in_(ordered)))
-            counts = {row.name: (row.count, max(row.expires - now, 1)) for row in found}
+            counts = {name: (count, max(expires - now, 1)) for name, count, expires in found}
             session.commit()
             return counts
 
@@ -184,9 +184,7 @@ class LoginThrottle:
         names = list(limits)
         async with self._turn(names[0]):
             counts = await self.counters.add(names, self.settings.login_window_seconds)
-            over = [
-                seconds for (count, seconds), limit in zip(counts, limits.values(), strict=True) if count > limit
-            ]
+            over = [seconds for (count, seconds), limit in zip(counts, limits.values(), strict=True) if count > limit]
             if over:
                 await self.counters.give_back(names)  # so that a flood of refused ones refuses nobody else
                 raise TooManyLogins(max(over))

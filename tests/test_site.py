@@ -461,13 +461,27 @@ def test_the_profile_form_changes_what_is_given_and_nothing_else(client: TestCli
     assert bob.data("POST", api, {"nickname": "Bobby", "password": ""})["nickname"] == "Bobby"
     bob = Client(client, "bob")
     assert bob.data("GET", "/admin/auth/userinfo")["nickname"] == "Bobby"
-    bob.data("POST", api, {"password": "new one"})
+    answer = bob("POST", api, {"password": "new one"})
+    assert answer.json()["status"] == 0 and "set-cookie" not in answer.headers
+    assert bob("GET", "/admin/auth/userinfo").status_code == 403, "all tokens have ended"
     assert client.post("/admin/auth/gettoken", data={"username": "bob", "password": "bob"}).json()["status"] == -1
-    Client(client, "bob", "new one")
+    bob = Client(client, "bob", "new one")
     assert bob("POST", api, {"password": "x" * 73}).status_code == 422
     assert Client(client)("POST", api, {"nickname": "x"}).status_code == 307
     # the form of another user still demands a password
     assert root("POST", f"{UA}/item", {"username": "carl"}).status_code == 422
+
+
+def test_a_browser_stays_logged_in_with_the_new_password(client: TestClient, root: Client) -> None:
+    make_user(root, "bob")
+    phone = Client(client, "bob")
+    client.cookies.clear()
+    assert client.post("/admin/auth/form/login/api", json={"username": "bob", "password": "bob"}).status_code == 200
+    before = client.cookies["Authorization"]
+    assert client.post("/admin/auth/form/userinfo/api", json={"password": "new one"}).json()["status"] == 0
+    assert client.cookies["Authorization"] != before
+    assert client.get("/admin/auth/userinfo").json()["data"]["username"] == "bob"
+    assert phone("GET", "/admin/auth/userinfo").status_code == 403
 
 
 def test_saving_a_user_keeps_the_hidden_password(client: TestClient, root: Client) -> None:

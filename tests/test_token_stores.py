@@ -524,9 +524,7 @@ def test_T13_the_database_is_down(make_app: Callable[..., Any], database_url: st
 
 @pytest.mark.parametrize("kind", ["store", "revocations"])
 @pytest.mark.parametrize("with_middleware", [False, True])
-def test_T13_redis_is_down(
-    make_app: Callable[..., Any], database_url: str, kind: str, with_middleware: bool
-) -> None:
+def test_T13_redis_is_down(make_app: Callable[..., Any], database_url: str, kind: str, with_middleware: bool) -> None:
     redis_client()
     gate = Gate(6379)
     client = redis_client(gate.port)
@@ -671,7 +669,8 @@ def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str) ->
     with TestClient(app) as client:
         root = Client(client, "root")
         assert is_let_in(root)
-        client.portal.call(app.state.site.auth.logout_everywhere, client.portal.call(_user, app.state.site.auth, "root"))
+        auth = app.state.site.auth
+        client.portal.call(auth.logout_everywhere, client.portal.call(_user, auth, "root"))
         assert not is_let_in(root)
         root = Client(client, "admin")
         change(app, client, "admin", is_active=False)

@@ -42,6 +42,7 @@ from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
 from ..auth.auth import login_out, name_fault
+from ..auth.exceptions import storage_needed
 from ..auth.models import (
     CasbinRule,
     CasbinSubjectRolesQuery,
@@ -54,7 +55,7 @@ from ..auth.schemas import SystemUserEnum
 from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
 from ..utils.casbin import forget_subject
-from ..web.cookies import set_token_cookie
+from ..web.cookies import has_token_cookie, set_token_cookie
 from ..web.redirects import local_path
 from .access import refuse, unprocessable
 from .actions import (
@@ -202,7 +203,8 @@ class UserRegFormAdmin(_AccountFormAdmin):
                 return name_taken
             raise HTTPException(status_code=422, detail=_("Parameter error")) from error
         out = login_out(self.schema_submit_out, user)
-        out.access_token = await auth.backend.token_store.write_token(user.model_dump())
+        with storage_needed("the token of a new account"):
+            out.access_token = await auth.backend.token_store.write_token(user.model_dump())
         return BaseApiOut(code=0, msg=_("Registered successfully!"), data=out)
 
     async def _exists(self, clause: Any) -> bool:
@@ -281,7 +283,26 @@ class UserInfoFormAdmin(FormAdmin):
 
         out: list[Any] = []
         await run_committed(self.site.auth.db, lambda session: out.append(work(session)))
+        request.state.new_password = "password" in values
         return BaseApiOut(data=out[0])
+
+    @property
+    def route_submit(self) -> Callable[..., Any]:
+        submit = super().route_submit
+
+        async def route(request: Request, response: Response, result: Any = Depends(submit)) -> Any:
+            # a new password ends all tokens; the browser that it was given in gets another
+            if getattr(request.state, "new_password", False) and has_token_cookie(request):
+                store = self.site.auth.backend.token_store
+                with storage_needed("a new token"):
+                    user: Any = await run_read(
+                        self.site.auth.db, lambda session: session.get(self.user_model, result.data["id"])
+                    )
+                    token = await store.write_token(user.model_dump())
+                set_token_cookie(request, response, token, store.expire_seconds)
+            return result
+
+        return route
 
     async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
         return await self.site.auth.requires(response=False)(request)  # type: ignore[no-any-return]

@@ -200,7 +200,7 @@ class RedisRevocations(Revocations):
         self._keys = (key, f"{key}:expires", f"{key}:last")
 
     async def _since(self, number: int) -> list[Entry]:
-        found = await self.redis.zrange(self._keys[0], f"({number}", "+inf", byscore=True, withscores=True)
+        found: Any = await self.redis.zrange(self._keys[0], f"({number}", "+inf", byscore=True, withscores=True)
         entries: list[Entry] = []
         for entry, score in found:
             name, _, expires = (entry.decode() if isinstance(entry, bytes) else entry).partition(" ")

@@ -31,6 +31,11 @@ def delete_token_cookie(response: Response) -> None:
     response.delete_cookie(NAME)
 
 
+def has_token_cookie(connection: HTTPConnection) -> bool:
+    """Whether a request comes from a browser that has a token."""
+    return NAME in connection.cookies
+
+
 def presented_token(connection: HTTPConnection) -> str | None:
     """The bearer token of a request: of its ``Authorization`` header (RFC 6750), else of the cookie."""
     value = connection.headers.get(NAME) or connection.cookies.get(NAME) or ""

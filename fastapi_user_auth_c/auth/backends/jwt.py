@@ -68,7 +68,10 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             typ=typ,
             required=() if expire_seconds is None else ("exp",),
         )
-        keys = [key, *(other if isinstance(other, TokenKey) else TokenKey(other, key.algorithm) for other in other_keys)]
+        keys = [
+            key,
+            *(other if isinstance(other, TokenKey) else TokenKey(other, key.algorithm) for other in other_keys),
+        ]
         secret = [each.key for each in keys if each.algorithm in HMAC_SIZES]
         self._sealing = [each.encode() if isinstance(each, str) else each for each in secret] or [b""]
 
