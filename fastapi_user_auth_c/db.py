@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 from os.path import exists
@@ -26,6 +26,8 @@ _UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
 
 MAX_TRIES = 50
 """Of :func:`run_alone`."""
+
+_reading: ContextVar[Any] = ContextVar("reading", default=None)
 
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
 
@@ -221,12 +223,33 @@ async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     would wait for those that have a thread and wait for a connection. Outside a request what it returns is detached:
     loaded attributes stay readable, changes to it are not stored.
     """
+    if not db.scoped:
+        return await run_apart(db, work)
+    step: Any = _read_and_keep if _reading.get() is db else _read_and_release
     if isinstance(db, AsyncDatabase):
-        if db.scoped:
-            return await db.session.run_sync(_read_and_release, work)
-    elif db.scoped:
-        return await _in_thread(_read_and_release, db.session, work)
-    return await run_apart(db, work)
+        return await db.session.run_sync(step, work)
+    return await _in_thread(step, db.session, work)
+
+
+@asynccontextmanager
+async def one_read(db: AnyDatabase) -> AsyncIterator[None]:
+    """Within: what :func:`run_read` reads is one transaction, whose connection is given back at the end."""
+    if not db.scoped or _reading.get() is db:
+        yield
+        return
+    session: Any = db.session
+    begun = session.in_transaction()
+    token = _reading.set(db)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+    if session.in_transaction() and not begun:  # after an exception the request's end undoes it
+        await run_committed(db, lambda session: None)
+
+
+def _read_and_keep(session: Session, work: Callable[[Session], T]) -> T:
+    return work(session)
 
 
 def _read_and_release(session: Session, work: Callable[[Session], T]) -> T:
@@ -302,8 +325,9 @@ class SessionMiddleware:
 
         session: Any = self.db.session
         inner: Session = getattr(session, "sync_session", session)
-        if not inner.in_transaction():  # nothing to wait for
-            work(inner)
+        if not inner.in_transaction():  # nothing to commit, and nothing to wait for
+            if close:
+                inner.close()
         elif isinstance(self.db, AsyncDatabase):
             await asyncio.shield(asyncio.ensure_future(session.run_sync(work)))
         else:

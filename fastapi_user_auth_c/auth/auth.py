@@ -7,6 +7,7 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, Optional, TypeVar, Union
 
 import anyio.from_thread
@@ -27,7 +28,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
-from ..db import AnyDatabase, run_committed, run_read
+from ..db import AnyDatabase, one_read, run_committed, run_read
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
@@ -264,19 +265,23 @@ class Auth(Generic[UserModelT]):
 
     async def _user_of_token(self, connection: HTTPConnection) -> Optional[UserModelT]:
         """The account that the presented token was made for, if both are still good."""
-        info = await self._get_token_info(connection)
-        if info is None or await self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
+        token = self.backend.get_user_token(connection)
+        if not token:
             return None
-        if self.users is not None:
-            user = await self.users.get(info.id)
-        else:
-            user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
+        await self.revocations.refresh()
+        # a cache has to know when what it keeps was read, which a transaction that began earlier does not tell
+        async with one_read(self.db) if self.users is None else nullcontext():
+            info = await self._get_token_info(connection)
+            if info is None or self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
+                return None
+            if self.users is not None:
+                user = await self.users.get(info.id)
+            else:
+                user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
         if user is None or not user.is_authenticated or user.username != info.username:
             return None
-        store, token = self.backend.token_store, self.backend.get_user_token(connection)
-        if not store.fits(token, info, user):  # the password has changed, or it is another account
-            return None
-        return user  # type: ignore[no-any-return]
+        # else the password has changed, or it is another account
+        return user if self.backend.token_store.fits(token, info, user) else None  # type: ignore[no-any-return]
 
     async def logout_everywhere(self, user: Union[UserModelT, int]) -> None:
         """End all tokens of an account, of every store: at once in this process, within a second in others.

@@ -51,15 +51,21 @@ class Revocations:
         self._cleaned = time.monotonic()
         self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
-    async def has_ended(self, name: str, revision: int | None = None) -> bool:
-        """Whether something has ended.
+    async def refresh(self) -> None:
+        """Before :meth:`has_ended` is asked: see what others have ended, if the last look is too long ago.
+
+        Not with a connection of the database in hand: requests that have one each would wait for another one.
+        """
+        if time.monotonic() - self._asked >= self.poll_seconds:
+            await self._ask(self.poll_seconds)
+
+    def has_ended(self, name: str, revision: int | None = None) -> bool:
+        """Whether something has ended, as far as this process knows.
 
         Args:
             name: what it is called: ``t:`` and the id of a token, ``u:`` and the id of an account.
             revision: what :meth:`revision` was when a token of that account was made.
         """
-        if time.monotonic() - self._asked >= self.poll_seconds:
-            await self._ask(self.poll_seconds)
         found = self._ended.get(name)
         return found is not None and found[0] > (revision or 0)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from ..db import AnyDatabase, run_apart
+from ..db import AnyDatabase, run_apart, run_read
 
 MAX_USERS = 10_000
 
@@ -57,6 +57,8 @@ class UserCache:
         found = self._kept.get(user_id)
         if found is not None and time.monotonic() < found[0]:
             return _copy(session, found[1])
+        if session is not None and session.in_transaction():  # it may see what was there when it began
+            return await run_read(self.db, lambda mine: mine.get(self.model, user_id))
         version = self._version
         user = await run_apart(self.db, lambda apart: apart.get(self.model, user_id))
         if user is None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any, Generic, Optional, TypeVar, Union
@@ -38,7 +37,7 @@ def possible_names(token: str) -> tuple[str, ...]:
 
 
 def account_state(account: Any) -> str:
-    """A digest of what a token of this account depends on: the stored password hash, for whom it is.
+    """What a token of this account depends on: the stored password hash, and for whom it is.
 
     An account without a password has nothing that tells it from a later one of its name but when it was made.
 
@@ -49,8 +48,7 @@ def account_state(account: Any) -> str:
     password = get("password")
     if isinstance(password, SecretStr):
         password = password.get_secret_value()
-    made = None if password else str(get("create_time"))
-    return hashlib.sha256(json.dumps([get("id"), get("username"), password or "", made]).encode()).hexdigest()
+    return f"{get('id')}\0{get('username')}\0{password or get('create_time')}"
 
 
 class BaseTokenStore(Generic[_TokenDataSchemaT]):
@@ -133,7 +131,7 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
 
         Here it is keyed with the token, which the storage does not have.
         """
-        yield _seal(token.encode(), state)
+        yield seal(token.encode(), state)
 
     def fits(self, token: str, data: Any, account: Any) -> bool:
         """Whether an account is still what it was when the token was made.
@@ -150,8 +148,9 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
         return any(hmac.compare_digest(seal.encode(), bound_to.encode()) for seal in seals)
 
 
-def _seal(key: bytes, state: str) -> str:
-    return digest_text(hmac.digest(key, state.encode(), "sha256")[:16])
+def seal(key: bytes, text: str) -> str:
+    """128 bits of a keyed digest."""
+    return digest_text(hmac.digest(key, text.encode(), "sha256")[:16])
 
 
 def _with_binding(schema: type[Any]) -> type[Any]:

@@ -1,6 +1,5 @@
 """Signed tokens (RFC 7519), which only have to be remembered when they are ended before their time."""
 
-import hmac
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,7 @@ from typing import Any, Optional, Union
 from pydantic import ValidationError
 
 from ...tokens import HMAC_SIZES, TokenCodec, TokenError, TokenKey
-from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, stored_name
+from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, seal, stored_name
 
 TOKEN_TYPE = "login+jwt"
 """The type in the header of these tokens: those of another purpose are refused, even with the same key (RFC 8725,
@@ -86,8 +85,10 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         claims = self.decode(token)
         if claims is None:
             return None
-        if self.revocations is not None and await self.revocations.has_ended(_name(token, claims)):
-            return None
+        if self.revocations is not None:
+            await self.revocations.refresh()
+            if self.revocations.has_ended(_name(token, claims)):
+                return None
         try:
             return self.TokenDataSchema.model_validate(claims)  # type: ignore[no-any-return]
         except ValidationError:
@@ -114,8 +115,7 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
 
     def seals(self, token: str, state: str) -> Iterator[str]:
         """Keyed with the id of the token and the HMAC keys, which nobody has who reads the token."""
-        for key in self._sealing:
-            yield from super().seals(hmac.digest(key, token.encode(), "sha256").hex(), state)
+        return (seal(key, f"{token}\0{state}") for key in self._sealing)
 
     def fits(self, token: str, data: Any, account: Any) -> bool:
         return super().fits(getattr(data, "jti", None) or "", data, account)
