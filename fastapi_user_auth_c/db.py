@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.util import find_spec
 from os.path import exists
@@ -27,7 +27,7 @@ _UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
 MAX_TRIES = 50
 """Of :func:`run_alone`."""
 
-_reading: ContextVar[Any] = ContextVar("reading", default=None)
+_more: ContextVar[Any] = ContextVar("more", default=None)
 
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
 
@@ -216,43 +216,52 @@ async def roll_back(db: AnyDatabase) -> None:
         await asyncio.to_thread(db.session.rollback)
 
 
-async def run_read(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+async def run_read(db: AnyDatabase, work: Callable[[Session], T], *, last: bool = False) -> T:
     """Run ``work(session)`` in the request's session if there is one, else in one of its own.
 
     A connection taken for it is given back at once: requests that kept theirs while they wait for a worker thread
     would wait for those that have a thread and wait for a connection. Outside a request what it returns is detached:
     loaded attributes stay readable, changes to it are not stored.
+
+    Args:
+        db: the database.
+        work: what to do.
+        last: give back the connection that :func:`more_to_read` has left.
     """
     if not db.scoped:
         return await run_apart(db, work)
-    step: Any = _read_and_keep if _reading.get() is db else _read_and_release
+    step = _committed if last else _read_and_keep if _more.get() is db else read_and_release
     if isinstance(db, AsyncDatabase):
         return await db.session.run_sync(step, work)
     return await _in_thread(step, db.session, work)
 
 
-@asynccontextmanager
-async def one_read(db: AnyDatabase) -> AsyncIterator[None]:
-    """Within: what :func:`run_read` reads is one transaction, whose connection is given back at the end."""
-    if not db.scoped or _reading.get() is db:
-        yield
-        return
-    session: Any = db.session
-    begun = session.in_transaction()
-    token = _reading.set(db)
-    try:
-        yield
-    finally:
-        _reading.reset(token)
-    if session.in_transaction() and not begun:  # after an exception the request's end undoes it
-        await run_committed(db, lambda session: None)
+class more_to_read:
+    """Within: :func:`run_read` keeps the connection that it takes, for more in the same transaction.
+
+    Afterwards ``left`` says whether one was kept; :func:`run_read` with ``last`` gives it back.
+    """
+
+    def __init__(self, db: AnyDatabase) -> None:
+        self.db = db
+        self.left = False
+
+    def __enter__(self) -> more_to_read:
+        self._token = _more.set(self.db)
+        self._begun = self.db.scoped and self.db.session.in_transaction()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _more.reset(self._token)
+        self.left = self.db.scoped and not self._begun and self.db.session.in_transaction()
 
 
 def _read_and_keep(session: Session, work: Callable[[Session], T]) -> T:
     return work(session)
 
 
-def _read_and_release(session: Session, work: Callable[[Session], T]) -> T:
+def read_and_release(session: Session, work: Callable[[Session], T]) -> T:
+    """Run ``work(session)``, and give back the connection that it takes."""
     if session.in_transaction():  # somebody else's; changes may be pending
         return work(session)
     return _committed(session, work)

@@ -7,7 +7,6 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any, Generic, Optional, TypeVar, Union
 
 import anyio.from_thread
@@ -28,7 +27,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
-from ..db import AnyDatabase, one_read, run_committed, run_read
+from ..db import AnyDatabase, more_to_read, run_committed, run_read
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
@@ -269,19 +268,26 @@ class Auth(Generic[UserModelT]):
         if not token:
             return None
         await self.revocations.refresh()
-        # a cache has to know when what it keeps was read, which a transaction that began earlier does not tell
-        async with one_read(self.db) if self.users is None else nullcontext():
+        store = self.backend.token_store
+        left = False
+        if self.users is None and getattr(store, "db", None) is self.db:
+            with more_to_read(self.db) as reading:
+                info = await self._get_token_info(connection)
+            left = reading.left
+        else:
             info = await self._get_token_info(connection)
-            if info is None or self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
-                return None
-            if self.users is not None:
-                user = await self.users.get(info.id)
-            else:
-                user = await run_read(self.db, lambda session: session.get(self.user_model, info.id))
+        if info is None or self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
+            if left:
+                await run_read(self.db, lambda session: None, last=True)
+            return None
+        if self.users is not None:
+            user = await self.users.get(info.id)
+        else:
+            user = await run_read(self.db, lambda session: session.get(self.user_model, info.id), last=left)
         if user is None or not user.is_authenticated or user.username != info.username:
             return None
         # else the password has changed, or it is another account
-        return user if self.backend.token_store.fits(token, info, user) else None  # type: ignore[no-any-return]
+        return user if store.fits(token, info, user) else None  # type: ignore[no-any-return]
 
     async def logout_everywhere(self, user: Union[UserModelT, int]) -> None:
         """End all tokens of an account, of every store: at once in this process, within a second in others.

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from ..db import AnyDatabase, run_apart, run_read
+from ..db import AnyDatabase, read_and_release, run_apart, run_read
 
 MAX_USERS = 10_000
 
@@ -104,8 +104,8 @@ class UserCache:
 
 def _copy(session: Session | None, user: Any) -> Any:
     """An object like that one, in the session; or in none, where there is none."""
-    if session is not None:
-        return session.merge(user, load=False)
+    if session is not None:  # no connection is needed: nothing to wait for, now or at the end of the request
+        return read_and_release(session, lambda mine: mine.merge(user, load=False))
     with Session() as alone:
         copy = alone.merge(user, load=False)
         alone.expunge(copy)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Optional, Union
 
 from pydantic import ValidationError
-from sqlalchemy import Column, String, Text, delete, select
+from sqlalchemy import Column, String, Text, bindparam, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
@@ -31,6 +31,12 @@ class TokenStoreModel(PkMixin, CreateTimeMixin, table=True):
 
     token: str = Field(..., max_length=48, sa_column=Column(String(48), unique=True, index=True, nullable=False))
     data: str = Field(default="", sa_type=Text)
+
+
+# made once: a request needs it
+_FIND = select(TokenStoreModel.token, TokenStoreModel.data, TokenStoreModel.create_time).where(
+    (TokenStoreModel.token == bindparam("digest")) | (TokenStoreModel.token == bindparam("plain"))
+)
 
 
 class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
@@ -58,9 +64,8 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         names = possible_names(token)
         if not names:
             return None
-        columns = select(TokenStoreModel.token, TokenStoreModel.data, TokenStoreModel.create_time)
-        statement = columns.where(TokenStoreModel.token.in_(names))  # type: ignore[attr-defined]
-        rows = await run_read(self.db, lambda session: list(session.execute(statement)))
+        values = dict(zip(("digest", "plain"), names, strict=True))
+        rows = await run_read(self.db, lambda session: session.execute(_FIND, values).all())
         row = next((row for row in rows if row.token in names), None)  # some databases take other spellings for equal
         if row is None:
             return None

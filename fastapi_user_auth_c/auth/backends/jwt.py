@@ -1,5 +1,6 @@
 """Signed tokens (RFC 7519), which only have to be remembered when they are ended before their time."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -71,8 +72,9 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             key,
             *(other if isinstance(other, TokenKey) else TokenKey(other, key.algorithm) for other in other_keys),
         ]
-        secret = [each.key for each in keys if each.algorithm in HMAC_SIZES]
-        self._sealing = [each.encode() if isinstance(each, str) else each for each in secret] or [b""]
+        secret = [each.key for each in keys if each.algorithm in HMAC_SIZES] or [b""]
+        as_bytes = [each.encode() if isinstance(each, str) else each for each in secret]
+        self._sealing = [hashlib.blake2b(each, person=b"login+jwt state").digest() for each in as_bytes]
 
     def decode(self, token: str) -> Optional[dict[str, Any]]:
         """The claims of a token of this store, or None when it is malformed, forged, expired or not yet valid."""
