@@ -21,6 +21,7 @@ from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy_database import AsyncDatabase
 from starlette.authentication import AuthenticationBackend
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
@@ -270,7 +271,8 @@ class Auth(Generic[UserModelT]):
         await self.revocations.refresh()
         store = self.backend.token_store
         left = False
-        if self.users is None and getattr(store, "db", None) is self.db:
+        # a synchronous database is read in threads, which must not be waited for with a connection in hand
+        if self.users is None and isinstance(self.db, AsyncDatabase) and getattr(store, "db", None) is self.db:
             with more_to_read(self.db) as reading:
                 info = await self._get_token_info(connection)
             left = reading.left
