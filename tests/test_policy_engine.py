@@ -340,6 +340,19 @@ def test_answers_are_kept_within_bounds():
     assert sys.getrefcount(first) == before - 1
 
 
+def test_places_of_ended_answers_are_used_again():
+    subjects, rng = [f"u:{i}" for i in range(3000)], random.Random(5)
+    allowed = set(subjects[::3])
+    engine = built([(subject, "o", "a", "g", "allow") for subject in subjects[::3]])
+    for turn in range(12):
+        changed = f"u:{turn * 7}"
+        rule = (changed, "o", "a", "g", "allow")
+        assert (engine.remove if changed in allowed else engine.add)("p", [rule]) == 1
+        allowed ^= {changed}
+        for subject in rng.sample(subjects, 2000) * 2:
+            assert engine.enforce(subject, "o", "a", "g") is (subject in allowed)
+
+
 def test_equal_texts_in_other_objects_get_the_kept_answer():
     engine = built([("u:é", "o", "a", "g", "allow")])
     for _ in range(3):

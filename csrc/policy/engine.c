@@ -148,6 +148,73 @@ fua_status fua_engine_reach(fua_engine *engine, size_t type, fua_text start, con
     return status;
 }
 
+/* --- subjects ------------------------------------------------------------------------------------------------ */
+
+static int by_level(const void *left, const void *right) {
+    const fua_reached *a = left, *b = right;
+    return a->level < b->level ? -1 : a->level > b->level;
+}
+
+/* The subject and its roles, lowest level first, into engine->reached. */
+static fua_status subjects_by_level(fua_engine *engine, uint32_t subject, size_t *count) {
+    fua_status status = reach(engine, FUA_TYPE_G, subject, FUA_NO_ID, true, count);
+    if (status != FUA_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        fua_idmap_prefetch(&engine->levels.index, engine->reached[i].id);
+    }
+    for (size_t i = 0; i < *count; i++) {
+        engine->reached[i].level = fua_levels_of(&engine->levels, engine->reached[i].id);
+    }
+    if (*count > SMALL_REACH) {
+        qsort(engine->reached, *count, sizeof *engine->reached, by_level);
+        return FUA_OK;
+    }
+    for (size_t i = 1; i < *count; i++) {
+        fua_reached moved = engine->reached[i];
+        size_t j = i;
+        for (; j > 0 && engine->reached[j - 1].level > moved.level; j--) {
+            engine->reached[j] = engine->reached[j - 1];
+        }
+        engine->reached[j] = moved;
+    }
+    return FUA_OK;
+}
+
+/* The same, from the subject's standing where that is current. */
+static fua_status subjects_of(fua_engine *engine, fua_intern_slot *subject, size_t *count) {
+    void *block = engine->reached;
+    fua_status status =
+        fua_grow(engine->al, &block, &engine->reached_cap, FUA_STANDING_MOST, sizeof *engine->reached);
+    engine->reached = block;
+    if (status != FUA_OK) {
+        return status;
+    }
+    *count = fua_standing_read(subject->note, engine->levels.stamp, subject->id, engine->reached);
+    if (*count == 0) {
+        status = subjects_by_level(engine, subject->id, count);
+        if (status == FUA_OK) {
+            fua_standing_write(subject->note, engine->levels.stamp, engine->reached, *count);
+        }
+    }
+    return status;
+}
+
+/* Standings of the next `most` names, so that the first request of each finds one. */
+static fua_status take_standings(fua_engine *engine, size_t most) {
+    size_t left = engine->strings.slot_count - engine->stood, end = engine->stood + (most < left ? most : left);
+    fua_status status = FUA_OK;
+    for (; engine->stood < end && status == FUA_OK; engine->stood++) {
+        fua_intern_slot *subject = &engine->strings.slots[engine->stood];
+        size_t count;
+        if (subject->id != FUA_NO_ID) {
+            status = subjects_of(engine, subject, &count);
+        }
+    }
+    return status;
+}
+
 /* --- grants: the decision index of the built-in model --------------------------------------------------------- */
 
 /* The containers above a page, nearest first, into engine->above (a copy: grants outlive the next reach). */
@@ -269,14 +336,20 @@ static fua_status pages_changed(fua_engine *engine, uint32_t container, uint32_t
     return status;
 }
 
-static fua_status rebuild_grants(fua_engine *engine, size_t most) {
+#define NAMES_A_RULE 4 /* the standing of a name takes a quarter of the time of a rule's grants */
+
+/* Standings and grants, of the latter at most so many at once. */
+static fua_status rebuild(fua_engine *engine, size_t most) {
     const fua_rules *rules = &engine->rules[FUA_TYPE_P];
     fua_status status = FUA_OK;
-    if (engine->settled == 0 || engine->settled_at != engine->generation) {
+    if ((engine->stood == 0 && engine->settled == 0) || engine->settled_at != engine->generation) {
         fua_grants_clear(&engine->grants);
-        engine->settled = 0;
+        engine->stood = engine->settled = 0;
         engine->settled_at = engine->generation;
         status = fua_grants_reserve(&engine->grants, rules->live);
+    }
+    if (status == FUA_OK) {
+        status = take_standings(engine, most < SIZE_MAX / NAMES_A_RULE ? most * NAMES_A_RULE : SIZE_MAX);
     }
     size_t end = most < rules->rows - engine->settled ? engine->settled + most : rules->rows;
     for (; engine->settled < end && status == FUA_OK; engine->settled++) {
@@ -286,12 +359,11 @@ static fua_status rebuild_grants(fua_engine *engine, size_t most) {
             status = grant_rule(engine, fields, key_of_row(engine, fields));
         }
     }
-    if (status != FUA_OK) {
-        engine->settled = 0;
-    } else if (engine->settled == rules->rows) {
-        engine->settled = 0;
-        engine->grants_stale = false;
+    bool done = status == FUA_OK && engine->stood == engine->strings.slot_count && engine->settled == rules->rows;
+    if (status != FUA_OK || done) {
+        engine->stood = engine->settled = 0;
     }
+    engine->grants_stale = !done;
     return status;
 }
 
@@ -317,7 +389,7 @@ fua_status fua_engine_settle_some(fua_engine *engine, size_t rules, bool *done) 
     if (!engine->model->builtin) {
         engine->grants_stale = false;
     } else if (status == FUA_OK && engine->grants_stale) {
-        status = rebuild_grants(engine, rules);
+        status = rebuild(engine, rules);
     }
     *done = status == FUA_OK && !engine->grants_stale;
     return status;
@@ -370,10 +442,18 @@ static void release_some(fua_engine *engine, const uint32_t *ids, size_t count) 
     }
 }
 
+/* The roles of one subject changed. */
+static void forget_standing(fua_engine *engine, uint32_t subject) {
+    if (!engine->levels.stale) { /* else the stamp will move on */
+        fua_standing_forget(fua_intern_at(&engine->strings, subject)->note);
+    }
+}
+
 /* Derived data of a new rule.  Where it fails, it is marked stale and made anew by the next decision. */
 static void rule_added(fua_engine *engine, size_t type, const uint32_t *fields, uint32_t key) {
     if (type == level_type(engine) && type != 0) {
         fua_levels_link_added(&engine->levels, &engine->rules[type], fields[0], fields[1]);
+        forget_standing(engine, fields[0]);
     }
     if (engine->model->builtin && type == FUA_TYPE_P && !engine->grants_stale &&
         grant_rule(engine, fields, key) != FUA_OK) {
@@ -441,6 +521,7 @@ void fua_engine_remove(fua_engine *engine, size_t type, uint32_t row) {
     engine->generation++;
     if (type == level_type(engine) && type != 0) {
         fua_levels_link_removed(&engine->levels, rules, ids[0], ids[1]);
+        forget_standing(engine, ids[0]);
     }
     if (builtin && type == FUA_TYPE_P) {
         if (!engine->grants_stale && ungrant_rule(engine, ids, key) != FUA_OK) {
@@ -592,51 +673,23 @@ bool fua_engine_cycle_in_policy(fua_engine *engine, fua_text *subject) {
 
 /* --- decisions of the built-in model -------------------------------------------------------------------------- */
 
-static int by_level(const void *left, const void *right) {
-    const fua_reached *a = left, *b = right;
-    return a->level < b->level ? -1 : a->level > b->level;
-}
-
-/* The subject and its roles, lowest level first, into engine->reached. */
-static fua_status subjects_by_level(fua_engine *engine, uint32_t subject, size_t *count) {
-    fua_status status = reach(engine, FUA_TYPE_G, subject, FUA_NO_ID, true, count);
-    if (status != FUA_OK) {
-        return status;
-    }
-    for (size_t i = 0; i < *count; i++) {
-        fua_idmap_prefetch(&engine->levels.index, engine->reached[i].id);
-    }
-    for (size_t i = 0; i < *count; i++) {
-        engine->reached[i].level = fua_levels_of(&engine->levels, engine->reached[i].id);
-    }
-    if (*count > SMALL_REACH) {
-        qsort(engine->reached, *count, sizeof *engine->reached, by_level);
-        return FUA_OK;
-    }
-    for (size_t i = 1; i < *count; i++) {
-        fua_reached moved = engine->reached[i];
-        size_t j = i;
-        for (; j > 0 && engine->reached[j - 1].level > moved.level; j--) {
-            engine->reached[j] = engine->reached[j - 1];
-        }
-        engine->reached[j] = moved;
-    }
-    return FUA_OK;
-}
-
 typedef struct verdict {
     bool decided, allowed;
     uint32_t level;
 } verdict;
 
-/* The lowest level with a relevant rule decides; there, deny beats allow. */
-static verdict judge(const fua_engine *engine, size_t count, uint32_t obj, uint32_t group) {
-    verdict result = {false, false, 0};
+/* Says that judge will be asked. */
+static void fetch_grants(const fua_engine *engine, size_t count, uint32_t obj, uint32_t group) {
     for (size_t i = 0; i < count && i < SMALL_REACH; i++) {
         for (size_t k = 0; k < engine->keys.count; k++) {
             fua_grants_prefetch(&engine->grants, engine->reached[i].id, obj, engine->keys.ids[k], group);
         }
     }
+}
+
+/* The lowest level with a relevant rule decides; there, deny beats allow. */
+static verdict judge(const fua_engine *engine, size_t count, uint32_t obj, uint32_t group) {
+    verdict result = {false, false, 0};
     for (size_t i = 0; i < count; i++) {
         const fua_reached *subject = &engine->reached[i];
         if (result.decided && subject->level != result.level) {
@@ -692,13 +745,11 @@ static fua_status find_reason(fua_engine *engine, size_t count, verdict result, 
     return status;
 }
 
-/* The keys under which rules for an action stand, into engine->keys. */
-static fua_status keys_of_action(fua_engine *engine, fua_text action, uint32_t id) {
+/* The keys under which rules for an action stand, into engine->keys: those of the prefixes that it starts with.  The
+ * action's own id is one more. */
+static fua_status keys_of_prefixes(fua_engine *engine, fua_text action) {
     fua_status status = FUA_OK;
     engine->keys.count = 0;
-    if (id != FUA_NO_ID) {
-        status = fua_ids_push(engine->al, &engine->keys, id);
-    }
     size_t length = 0;
     for (uint32_t key;
          status == FUA_OK && (key = fua_actions_next(&engine->actions, action, &length)) != FUA_NO_ID;) {
@@ -712,24 +763,32 @@ static fua_status decide_builtin(fua_engine *engine, const fua_text *request, bo
         *allowed = true;
         return FUA_OK;
     }
-    uint32_t ids[FUA_R_WIDTH], hashes[FUA_R_WIDTH];
+    uint32_t hashes[FUA_R_WIDTH], obj, group;
+    fua_intern_slot *found[FUA_R_WIDTH];
+    verdict result;
     fua_intern_begin(&engine->strings, request, FUA_R_WIDTH, hashes);
-    fua_intern_likely(&engine->strings, hashes, FUA_R_WIDTH, ids);
-    fua_rules_prefetch_rows(&engine->rules[FUA_TYPE_G], 0, ids[FUA_P_SUB]);
-    fua_intern_finish(&engine->strings, request, hashes, FUA_R_WIDTH, ids);
-    uint32_t sub = ids[FUA_P_SUB], obj = ids[FUA_P_OBJ], group = ids[FUA_P_GROUP];
-    if (sub == FUA_NO_ID || obj == FUA_NO_ID || group == FUA_NO_ID) {
-        return FUA_OK; /* no rule names it */
-    }
-    size_t count = 0;
-    fua_status status = keys_of_action(engine, request[FUA_P_ACT], ids[FUA_P_ACT]);
-    if (status == FUA_OK) {
-        status = subjects_by_level(engine, sub, &count);
-    }
-    if (status != FUA_OK) {
-        return status;
-    }
-    verdict result = judge(engine, count, obj, group);
+    fua_status status = keys_of_prefixes(engine, request[FUA_P_ACT]);
+    size_t prefixes = engine->keys.count, count = 0;
+    fua_intern_likely(&engine->strings, hashes, FUA_R_WIDTH, found);
+    do { /* again only if a text has the hash of another one */
+        if (found[FUA_P_SUB] == NULL || found[FUA_P_OBJ] == NULL || found[FUA_P_GROUP] == NULL) {
+            return status; /* no rule names it */
+        }
+        engine->keys.count = prefixes;
+        if (status == FUA_OK && found[FUA_P_ACT] != NULL) {
+            status = fua_ids_push(engine->al, &engine->keys, found[FUA_P_ACT]->id);
+        }
+        if (status == FUA_OK) {
+            status = subjects_of(engine, found[FUA_P_SUB], &count);
+        }
+        if (status != FUA_OK) {
+            return status;
+        }
+        obj = found[FUA_P_OBJ]->id;
+        group = found[FUA_P_GROUP]->id;
+        fetch_grants(engine, count, obj, group);
+        result = judge(engine, count, obj, group);
+    } while (!fua_intern_confirm(&engine->strings, request, hashes, FUA_R_WIDTH, found));
     if (row != NULL && result.decided) {
         status = find_reason(engine, count, result, request, obj, group, row);
     }
@@ -766,14 +825,18 @@ static fua_status decide_each_builtin(fua_engine *engine, fua_text subject, cons
         return FUA_OK;
     }
     size_t subjects = 0; /* they stay in engine->reached: nothing below follows links */
-    fua_status status = subjects_by_level(engine, sub, &subjects);
+    fua_status status = subjects_of(engine, fua_intern_at(&engine->strings, sub), &subjects);
     for (size_t i = 0; i < count && status == FUA_OK; i++) {
         const fua_text *request = requests + i * width;
         uint32_t ids[FUA_R_WIDTH - 1];
         fua_intern_find_all(&engine->strings, request, width, ids);
         uint32_t obj = ids[FUA_P_OBJ - 1], act = ids[FUA_P_ACT - 1], group = ids[FUA_P_GROUP - 1];
         if (obj != FUA_NO_ID && group != FUA_NO_ID) {
-            status = keys_of_action(engine, request[FUA_P_ACT - 1], act);
+            status = keys_of_prefixes(engine, request[FUA_P_ACT - 1]);
+            if (status == FUA_OK && act != FUA_NO_ID) {
+                status = fua_ids_push(engine->al, &engine->keys, act);
+            }
+            fetch_grants(engine, subjects, obj, group);
             allowed[i] = status == FUA_OK && judge(engine, subjects, obj, group).allowed;
         }
     }

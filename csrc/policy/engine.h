@@ -16,6 +16,7 @@
 #include "policy/levels.h"
 #include "policy/model.h"
 #include "policy/rules.h"
+#include "policy/standing.h"
 
 typedef struct fua_ids {
     uint32_t *ids; /* owned */
@@ -24,10 +25,6 @@ typedef struct fua_ids {
 
 /* Appends an id; on failure nothing has changed. */
 fua_status fua_ids_push(const fua_allocator *al, fua_ids *ids, uint32_t id);
-
-typedef struct fua_reached {
-    uint32_t id, level;
-} fua_reached;
 
 typedef struct fua_engine {
     const fua_allocator *al; /* borrowed; outlives the engine */
@@ -40,7 +37,8 @@ typedef struct fua_engine {
     fua_actions actions;
     fua_grants grants;
     bool grants_stale;
-    size_t settled;           /* rows that a rebuild of the grants has counted so far */
+    size_t stood;             /* slots of strings that a rebuild has given their standings so far */
+    size_t settled;           /* rows that it has counted among the grants */
     uint64_t settled_at;      /* the generation it began with; another one begins it anew */
     /* scratch */
     fua_reached *reached; /* owned */
@@ -69,8 +67,8 @@ fua_text fua_engine_field(const fua_engine *engine, size_t type, uint32_t row, s
 void fua_engine_begin_load(fua_engine *engine);
 /* Brings everything derived up to date. */
 fua_status fua_engine_settle(fua_engine *engine);
-/* The same in pieces, for an owner that has other things to do: counts at most `rules` more permission rules.
- * *done says whether that was the end; a change in between begins it anew. */
+/* The same in pieces, for an owner that has other things to do: at most `rules` more permission rules, and names in
+ * proportion.  *done says whether that was the end; a change in between begins it anew. */
 fua_status fua_engine_settle_some(fua_engine *engine, size_t rules, bool *done);
 
 /* Looks for a cycle that the new links (count pairs: member, role) would close, as if the rows in `gone` were not

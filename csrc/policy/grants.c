@@ -6,7 +6,7 @@
 #include "base/prefetch.h"
 #include "data/hash.h"
 
-#define WORD 8 /* tags compared at once */
+#define WORD 8 /* tags compared at once; searches start at multiples of it */
 
 void fua_grants_init(fua_grants *grants, const fua_allocator *al) {
     memset(grants, 0, sizeof *grants);
@@ -21,7 +21,7 @@ void fua_grants_free(fua_grants *grants) {
 
 void fua_grants_clear(fua_grants *grants) {
     if (grants->used > 0) {
-        memset(grants->tags, 0, grants->slot_count + WORD - 1);
+        memset(grants->tags, 0, grants->slot_count);
         grants->used = 0;
     }
 }
@@ -31,7 +31,7 @@ static uint64_t hash_of(uint32_t sub, uint32_t obj, uint32_t act, uint32_t group
 }
 
 static size_t home_of(const fua_grants *grants, uint64_t hash) {
-    return (size_t)(((hash >> 32) * (uint64_t)grants->slot_count) >> 32);
+    return (size_t)(((hash >> 32) * (uint64_t)(grants->slot_count / WORD)) >> 32) * WORD;
 }
 
 static uint8_t tag_of(uint64_t hash) {
@@ -46,13 +46,6 @@ static size_t forward(const fua_grants *grants, size_t slot, size_t steps) {
 /* Steps from one slot on to another. */
 static size_t distance(const fua_grants *grants, size_t from, size_t to) {
     return to >= from ? to - from : to + grants->slot_count - from;
-}
-
-static void set_tag(fua_grants *grants, size_t slot, uint8_t tag) {
-    grants->tags[slot] = tag;
-    if (slot < WORD - 1) {
-        grants->tags[grants->slot_count + slot] = tag;
-    }
 }
 
 /* The first byte is the lowest, whatever the byte order of the machine. */
@@ -93,7 +86,7 @@ static size_t find_slot(const fua_grants *grants, uint32_t sub, uint32_t obj, ui
             if (first_byte(like) > empty) {
                 break;
             }
-            size_t slot = forward(grants, home, first_byte(like));
+            size_t slot = home + first_byte(like);
             const fua_grant *grant = &grants->slots[slot];
             if (grant->sub == sub && grant->obj == obj && grant->act == act && grant->group == group) {
                 *found = true;
@@ -102,7 +95,7 @@ static size_t find_slot(const fua_grants *grants, uint32_t sub, uint32_t obj, ui
         }
         if (empty < WORD) {
             *found = false;
-            return forward(grants, home, empty);
+            return home + empty;
         }
     }
 }
@@ -122,15 +115,15 @@ void fua_grants_prefetch(const fua_grants *grants, uint32_t sub, uint32_t obj, u
     }
 }
 
-/* Moves everything to a table of that many slots. */
+/* Moves everything to a table of that many slots, or a few more. */
 static fua_status resize(fua_grants *grants, size_t slot_count) {
     fua_grants grown = *grants;
-    grown.slot_count = slot_count;
+    grown.slot_count = (slot_count + WORD - 1) / WORD * WORD;
     if (grown.slot_count > UINT32_MAX) { /* home_of scales 32 bits */
         return FUA_ERR_OVERFLOW;
     }
     grown.slots = fua_alloc(grants->al, grown.slot_count, sizeof *grown.slots);
-    grown.tags = grown.slots == NULL ? NULL : fua_calloc(grants->al, grown.slot_count + WORD - 1, 1);
+    grown.tags = grown.slots == NULL ? NULL : fua_calloc(grants->al, grown.slot_count, 1);
     if (grown.tags == NULL) {
         fua_free(grants->al, grown.slots);
         return FUA_ERR_NOMEM;
@@ -141,7 +134,7 @@ static fua_status resize(fua_grants *grants, size_t slot_count) {
             bool found;
             size_t slot = find_slot(&grown, grant->sub, grant->obj, grant->act, grant->group, &found);
             grown.slots[slot] = *grant;
-            set_tag(&grown, slot, grants->tags[i]);
+            grown.tags[slot] = grants->tags[i];
         }
     }
     fua_free(grants->al, grants->slots);
@@ -178,7 +171,7 @@ fua_status fua_grants_add(fua_grants *grants, uint32_t sub, uint32_t obj, uint32
     size_t slot = find_slot(grants, sub, obj, act, group, &found);
     if (!found) {
         grants->slots[slot] = (fua_grant){sub, obj, act, group, 0, 0};
-        set_tag(grants, slot, tag_of(hash_of(sub, obj, act, group)));
+        grants->tags[slot] = tag_of(hash_of(sub, obj, act, group));
         grants->used++;
     }
     ++*counter_of(&grants->slots[slot], kind);
@@ -200,10 +193,10 @@ void fua_grants_remove(fua_grants *grants, uint32_t sub, uint32_t obj, uint32_t 
         size_t home = home_of(grants, hash_of(moved->sub, moved->obj, moved->act, moved->group));
         if (distance(grants, home, next) >= distance(grants, hole, next)) {
             grants->slots[hole] = *moved;
-            set_tag(grants, hole, grants->tags[next]);
+            grants->tags[hole] = grants->tags[next];
             hole = next;
         }
     }
-    set_tag(grants, hole, 0);
+    grants->tags[hole] = 0;
     grants->used--;
 }

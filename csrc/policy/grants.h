@@ -5,8 +5,8 @@
  *
  * Most look-ups find nothing, and most of the engine's memory is here. So each slot has a tag, one byte of its hash,
  * in an array of its own that stays near the processor where the slots themselves do not: eight tags are compared at
- * once, and a slot is read only where its tag agrees. The table grows by half and not to the next power of two: a hash
- * is scaled to the number of slots. */
+ * once, in one cache line, and a slot is read only where its tag agrees. The table grows by half and not to the next
+ * power of two: a hash is scaled to the number of such groups of eight. */
 #ifndef FUA_POLICY_GRANTS_H
 #define FUA_POLICY_GRANTS_H
 
@@ -24,7 +24,7 @@ typedef struct fua_grant {
 typedef struct fua_grants {
     const fua_allocator *al; /* borrowed */
     fua_grant *slots;        /* owned */
-    uint8_t *tags;           /* owned; 0 where a slot is empty; the first tags stand again behind the last */
+    uint8_t *tags;           /* owned; 0 where a slot is empty */
     size_t slot_count, used;
 } fua_grants;
 

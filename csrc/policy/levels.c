@@ -7,6 +7,12 @@ void fua_levels_init(fua_levels *levels, const fua_allocator *al) {
     levels->al = al;
     fua_idmap_init(&levels->index, al);
     levels->cycle_id = FUA_NO_ID;
+    levels->stamp = 1;
+}
+
+/* No number comes twice: after the last one it is 0 for good. */
+static void move_stamp(fua_levels *levels) {
+    levels->stamp += levels->stamp != 0;
 }
 
 static void clear_nodes(fua_levels *levels) {
@@ -113,6 +119,7 @@ static fua_status settle(fua_levels *levels, const fua_rules *links, uint32_t id
             break;
         }
         node->level = fresh;
+        move_stamp(levels);
         for (uint32_t row = fua_rules_first(links, 0, current); row != FUA_NO_ROW && status == FUA_OK;
              row = fua_rules_next(links, 0, row)) {
             uint32_t role = fua_rules_fields(links, row)[1];
@@ -140,8 +147,12 @@ static void link_changed(fua_levels *levels, const fua_rules *links, uint32_t me
     }
     fua_level_node *node = NULL;
     fua_status status = make_node(levels, role, &node);
+    uint32_t level = fua_levels_of(levels, member);
+    if (level > 0) {
+        move_stamp(levels);
+    }
     if (status == FUA_OK) {
-        status = count_member(levels, node, fua_levels_of(levels, member), added);
+        status = count_member(levels, node, level, added);
     }
     if (status == FUA_OK) {
         status = settle(levels, links, role, added ? member : FUA_NO_ID);
@@ -280,6 +291,7 @@ fua_status fua_levels_refresh(fua_levels *levels, const fua_rules *links) {
         return FUA_OK;
     }
     clear_nodes(levels);
+    move_stamp(levels);
     levels->cycle_id = FUA_NO_ID;
     walk w;
     memset(&w, 0, sizeof w);

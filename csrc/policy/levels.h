@@ -23,6 +23,8 @@ typedef struct fua_levels {
     fua_level_node *nodes;   /* owned */
     size_t count, cap;
     bool stale;              /* must be computed afresh before use */
+    uint32_t stamp;          /* moves on when a level changes, or what is above a subject that has members; then the
+                              * standings of any number of subjects may differ.  0 once there are no more numbers. */
     uint32_t cycle_id;       /* a subject on a cycle, or FUA_NO_ID */
 } fua_levels;
 

@@ -5,13 +5,15 @@
 _Static_assert(sizeof(fua_py_decision_slot) == FUA_DECISION_LINE, "an entry fits a cache line");
 
 static bool allocate(fua_py_decisions *decisions, size_t slots) {
-    char *memory = PyMem_Calloc(slots + 1, sizeof(fua_py_decision_slot));
+    char *memory = PyMem_Calloc(slots + 1 + slots / FUA_DECISION_LINE, sizeof(fua_py_decision_slot));
     if (memory == NULL) {
         return false;
     }
     uintptr_t beyond = (uintptr_t)memory % FUA_DECISION_LINE;
+    fua_py_decision_slot *first = (void *)(memory + (beyond == 0 ? 0 : FUA_DECISION_LINE - beyond));
     *decisions = (fua_py_decisions){
-        .slots = (void *)(memory + (beyond == 0 ? 0 : FUA_DECISION_LINE - beyond)),
+        .slots = first,
+        .tags = (uint8_t *)(first + slots),
         .memory = memory,
         .mask = slots - 1,
         .used = 0,
@@ -22,9 +24,10 @@ static bool allocate(fua_py_decisions *decisions, size_t slots) {
 /* The place for an entry: one that has ended, or a new one. */
 static fua_py_decision *place_for(fua_py_decisions *decisions, uint64_t hash, uint64_t generation) {
     size_t at = (size_t)hash & decisions->mask;
-    while (decisions->slots[at].entry.fields[0] != NULL && decisions->slots[at].entry.generation == generation) {
+    while (decisions->tags[at] != 0 && decisions->slots[at].entry.generation == generation) {
         at = (at + 1) & decisions->mask;
     }
+    decisions->tags[at] = fua_py_decision_tag(hash);
     return &decisions->slots[at].entry;
 }
 
@@ -93,5 +96,5 @@ void fua_py_decisions_free(fua_py_decisions *decisions) {
         drop_fields(&decisions->slots[i].entry);
     }
     PyMem_Free(decisions->memory);
-    *decisions = (fua_py_decisions){NULL, NULL, 0, 0};
+    *decisions = (fua_py_decisions){NULL, NULL, NULL, 0, 0};
 }

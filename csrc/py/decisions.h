@@ -4,7 +4,8 @@
  * the engine generation its answer belongs to; any change of the policy moves the generation on, which ends all
  * entries at once without touching them, and their places are used again.  Keys are usually the very same objects as
  * last time, so that four pointer comparisons decide; otherwise the texts are compared.  CPython keeps the hash of a
- * string in the string: nothing is hashed twice.  An entry is one cache line.
+ * string in the string: nothing is hashed twice.  An entry is one cache line; a byte of each hash stands apart, so that
+ * a request that was never asked need not wait for the entry that it is not.
  *
  * The table grows with use up to FUA_DECISIONS_MAX entries and is then begun anew; long strings are not kept. */
 #ifndef FUA_PY_DECISIONS_H
@@ -15,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/prefetch.h"
 
 #define FUA_DECISION_FIELDS 4
 #define FUA_DECISION_LINE 64        /* bytes of an entry, and their alignment */
@@ -35,6 +38,7 @@ typedef union fua_py_decision_slot {
 
 typedef struct fua_py_decisions {
     fua_py_decision_slot *slots; /* within memory, aligned; NULL until the first decision is kept */
+    uint8_t *tags;               /* within memory: a byte of each entry's hash, 0 where there never was one */
     void *memory;                /* owned */
     size_t mask;                 /* slots - 1; a power of two less one */
     size_t used;                 /* slots that were ever used, ended entries included */
@@ -63,23 +67,28 @@ static inline bool fua_py_same_text(PyObject *left, PyObject *right) {
            memcmp(PyUnicode_DATA(left), PyUnicode_DATA(right), (size_t)length * (size_t)PyUnicode_KIND(left)) == 0;
 }
 
+static inline uint8_t fua_py_decision_tag(uint64_t hash) {
+    return (uint8_t)((hash >> 56) | 1);
+}
+
 /* The kept decision for four exact str of this hash; NULL when there is none of this generation. */
 static inline const fua_py_decision *fua_py_decisions_find(const fua_py_decisions *decisions, PyObject *const *fields,
                                                            uint64_t hash, uint64_t generation) {
     if (decisions->slots == NULL) {
         return NULL;
     }
-    for (size_t at = (size_t)hash & decisions->mask;; at = (at + 1) & decisions->mask) {
+    size_t at = (size_t)hash & decisions->mask;
+    FUA_PREFETCH(&decisions->slots[at]); /* a new decision will most likely be kept there */
+    for (; decisions->tags[at] != 0; at = (at + 1) & decisions->mask) {
         const fua_py_decision *entry = &decisions->slots[at].entry;
-        if (entry->hash == hash && entry->generation == generation && entry->fields[0] != NULL &&
-            fua_py_same_text(entry->fields[0], fields[0]) && fua_py_same_text(entry->fields[1], fields[1]) &&
-            fua_py_same_text(entry->fields[2], fields[2]) && fua_py_same_text(entry->fields[3], fields[3])) {
+        if (decisions->tags[at] == fua_py_decision_tag(hash) && entry->hash == hash &&
+            entry->generation == generation && fua_py_same_text(entry->fields[0], fields[0]) &&
+            fua_py_same_text(entry->fields[1], fields[1]) && fua_py_same_text(entry->fields[2], fields[2]) &&
+            fua_py_same_text(entry->fields[3], fields[3])) {
             return entry;
         }
-        if (entry->fields[0] == NULL) {
-            return NULL;
-        }
     }
+    return NULL;
 }
 
 /* Keeps a decision that fua_py_decisions_find did not find; without memory it is not kept, which is only slower. */

@@ -144,11 +144,68 @@ static void test_intern_equals_an_array(void) {
     CHECK(heap.live == 0);
 }
 
+/* Two names of one hash under this key: all that likely goes by. */
+static void test_a_hash_is_not_taken_for_its_text(void) {
+    const fua_text names[2] = {fua_text_of("u:187378"), fua_text_of("u:229494")};
+    test_heap heap = {0, 0, 0, false};
+    fua_allocator al = test_allocator(&heap);
+    fua_intern in;
+    uint32_t hashes[2], ids[2];
+    fua_intern_slot *found[2];
+    fua_intern_init(&in, &al, (fua_hash_key){1, 2});
+    CHECK_OK(fua_intern_acquire(&in, names[0], &ids[0]));
+    fua_intern_begin(&in, names, 2, hashes);
+    CHECK(hashes[0] == hashes[1]);
+    fua_intern_likely(&in, hashes, 2, found);
+    CHECK(found[0] == fua_intern_at(&in, ids[0]) && found[1] == found[0]);
+    CHECK(!fua_intern_confirm(&in, names, hashes, 2, found));
+    CHECK(found[0] == fua_intern_at(&in, ids[0]) && found[1] == NULL);
+    CHECK(fua_intern_confirm(&in, names, hashes, 2, found));
+    CHECK_OK(fua_intern_acquire(&in, names[1], &ids[1]));
+    fua_intern_likely(&in, hashes, 2, found);
+    CHECK(!fua_intern_confirm(&in, names, hashes, 2, found));
+    CHECK(found[0] == fua_intern_at(&in, ids[0]) && found[1] == fua_intern_at(&in, ids[1]));
+    fua_intern_release(&in, ids[0]);
+    CHECK(fua_intern_find(&in, names[0]) == FUA_NO_ID && fua_intern_find(&in, names[1]) == ids[1]);
+    fua_intern_free(&in);
+    CHECK(heap.live == 0);
+}
+
+/* What is noted about a string goes where its slot goes, and with its last reference. */
+static void test_notes_stay_with_their_strings(void) {
+    test_heap heap = {0, 0, 0, false};
+    fua_allocator al = test_allocator(&heap);
+    fua_intern in;
+    fua_intern_init(&in, &al, KEY);
+    uint32_t ids[KEYS] = {0};
+    bool held[KEYS] = {false};
+    uint64_t random = 3;
+    for (uint32_t turn = 1; turn < 20000; turn++) {
+        char name[16];
+        uint32_t number = test_random(&random) % KEYS;
+        (void)snprintf(name, sizeof name, "%u", number);
+        if (held[number]) {
+            CHECK(fua_intern_at(&in, ids[number])->note[FUA_INTERN_NOTE - 1] == number + 1);
+            fua_intern_release(&in, ids[number]);
+        } else {
+            CHECK_OK(fua_intern_acquire(&in, fua_text_of(name), &ids[number]));
+            uint32_t *last = &fua_intern_at(&in, ids[number])->note[FUA_INTERN_NOTE - 1];
+            CHECK(*last == 0);
+            *last = number + 1;
+        }
+        held[number] = !held[number];
+    }
+    fua_intern_free(&in);
+    CHECK(heap.live == 0);
+}
+
 int main(void) {
     test_siphash();
     test_idmap_equals_an_array();
     test_idmap_reserve_keeps_its_word();
     test_intern_counts_references();
     test_intern_equals_an_array();
+    test_a_hash_is_not_taken_for_its_text();
+    test_notes_stay_with_their_strings();
     return 0;
 }
