@@ -88,7 +88,7 @@ def test_bytes_after_the_72nd_do_not_count():
     assert bcrypt_verify(b"a" * 71, hashed) is False
 
 
-def test_a_nul_never_matches():
+def test_T7_a_nul_never_matches():
     for password in (b"\0", b"a\0", b"a\0b", b"a" * 80 + b"\0"):
         with pytest.raises(ValueError, match=r"'password'.*NUL"):
             bcrypt_hash(password, b"s" * 16, 4)
@@ -232,13 +232,13 @@ def test_every_answer_costs_one_verification():
 
 
 @pytest.mark.parametrize("secret", ["", b"", "a\0b", "\ud800", "x" * 73, "é" * 37, "x" * 5000])
-def test_passwords_that_cannot_be_represented_cannot_be_set(secret):
+def test_T7_passwords_that_cannot_be_represented_cannot_be_set(secret):
     with pytest.raises(PasswordError, match="password"):
         CHEAP.hash(secret)
     assert issubclass(PasswordError, ValueError)
 
 
-def test_old_hashes_of_longer_passwords_still_verify():
+def test_T7_old_hashes_of_longer_passwords_still_verify():
     stored = bcrypt_hash(b"x" * 90, b"s" * 16, 4)
     assert CHEAP.verify("x" * 90, stored) is True
     assert CHEAP.verify_and_update("x" * 90, stored.replace("$2b$", "$2a$")) == (True, None)

@@ -55,7 +55,7 @@ def extras() -> dict[str, list[str]]:
 @pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_python(number: int, tmp_path: Path) -> None:
     code = PYTHON[number]
-    if "RedisTokenStore" in code or "RedisWatcher" in code:
+    if "redis.asyncio" in code:
         pytest.importorskip("redis")
     own = code == SIMPLE or "import fastapi_user_auth_c" in code
     parts = [code] if own else [SIMPLE, code]
@@ -125,14 +125,26 @@ def test_seeing_why(tmp_path: Path) -> None:
 
 
 def test_the_other_commands(capsys: Any) -> None:
-    benches = {f"python tests/bench/{name}.py" for name in ("enforce", "tokens", "passwords")}
+    benches = {f"python tests/bench/{name}.py" for name in ("enforce", "tokens", "passwords", "http")}
     known = {"pip install -e '.[redis,postgres]'"} | benches
     others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
     assert set(others) == known
     assert {"redis", "postgres"} <= set(extras())
-    compile((ROOT / "tests/bench/enforce.py").read_text(encoding="utf-8"), "enforce.py", "exec")
     named = re.search(r"The extras are (.*?):\n", README, re.S)
     assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "lint"}
+
+
+@pytest.mark.parametrize(
+    "command", [line for line in SHELL if line.startswith("python tests/bench/")], ids=lambda line: Path(line).stem
+)
+def test_benchmarks_measure(command: str) -> None:
+    """Each comes to its end, whatever this machine makes of the figures."""
+    quick = ["--rounds", "1", "--seconds", "0.2"] if command.endswith("http.py") else []
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    arguments = [sys.executable, "-W", "ignore", *command.split()[1:], *quick]
+    done = subprocess.run(arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
+    assert (done.returncode == 1) is ("missed:" in done.stdout) and len(done.stdout.splitlines()) > 3, done.stdout
 
 
 def test_files_that_are_named_are_there() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -470,6 +472,29 @@ def test_the_profile_form_changes_what_is_given_and_nothing_else(client: TestCli
     assert Client(client)("POST", api, {"nickname": "x"}).status_code == 307
     # the form of another user still demands a password
     assert root("POST", f"{UA}/item", {"username": "carl"}).status_code == 422
+
+
+@pytest.mark.parametrize("password", ["x" * 73, "é" * 37, "a\0b", "", "x" * 5000, "\ud800"])
+def test_T7_odd_passwords_are_refused_when_set_and_quickly_at_login(
+    client: TestClient, app: Any, root: Client, password: str
+) -> None:
+    body = json.dumps({"username": "odd", "password": password, "nickname": "x"})
+    headers = {"content-type": "application/json"}
+    for path, who in (("/admin/auth/form/reg/api", {}), (f"{UA}/item", root.headers)):
+        client.cookies.clear()
+        answer = client.post(path, content=body, headers={**headers, **who})
+        assert answer.status_code == 422, (path, answer.status_code, answer.text)
+    root_id = root.data("GET", "/admin/auth/userinfo")["id"]
+    if password:  # none means unchanged
+        answer = client.put(f"{UA}/item/{root_id}", content=body, headers={**headers, **root.headers})
+        assert answer.status_code == 422, answer.text
+    body = json.dumps({"username": "root", "password": password})
+    start = time.monotonic()
+    client.cookies.clear()
+    answer = client.post("/admin/auth/form/login/api", content=body, headers=headers)
+    assert time.monotonic() - start < 5
+    assert answer.status_code == 422 or (answer.status_code == 200 and answer.json()["status"] == -1), answer.text
+    assert root("GET", "/sync").status_code == 200
 
 
 def test_a_browser_stays_logged_in_with_the_new_password(client: TestClient, root: Client) -> None:

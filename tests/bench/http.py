@@ -1,9 +1,9 @@
 """Requests per second through uvicorn, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/http.py [--original PYTHON]
+    python tests/bench/http.py [--original PYTHON] [--rounds 9] [--seconds 1]
 
-Each application is a process of its own, on SQLite; of two that are compared one is loaded after the other, in turn, and
-the median of the ratios counts. ``PYTHON`` is an interpreter that has the original on its newest working pins
+Each application is a process of its own, on SQLite; of two that are compared one is loaded after the other, in turn,
+and the median of the ratios counts. ``PYTHON`` is an interpreter that has the original on its newest working pins
 (fastapi_user_auth and fastapi_amis_admin 0.7.3, fastapi 0.118.3, sqlmodel 0.0.30, SQLAlchemy below 2.1, bcrypt below
 4.1). The stall is the longest time that the server's event loop did not run while 8 logins were under way. Ends with
 status 1 when a bar is missed.
@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 CONNECTIONS = 8
-ROUNDS, SECONDS = 9, 1.0
 
 MOUNTED_BAR, REQUIRES_BAR, CACHED_BAR, STALL_BAR_MS = 0.95, 0.95, 5.0, 50
 
@@ -90,7 +89,7 @@ class Server:
         answer = self.ask("POST /admin/auth/gettoken", "username=root&password=root")
         return str(answer["data"]["access_token"])
 
-    def rate(self, path: str) -> float:
+    def rate(self, path: str, seconds: float) -> float:
         """Answers per second on a few connections that always have one request under way."""
         header = f"Authorization: Bearer {self.token}\r\n" if path != "/free" else ""
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n".encode()
@@ -104,7 +103,7 @@ class Server:
             ]
             await asyncio.wait([done], timeout=0.1)  # warm
             start, before = time.perf_counter(), sum(each.answers for _, each in made)
-            await asyncio.wait([done], timeout=SECONDS)
+            await asyncio.wait([done], timeout=seconds)
             count, taken = sum(each.answers for _, each in made) - before, time.perf_counter() - start
             if done.done():
                 done.result()
@@ -150,17 +149,6 @@ def served(python: str, package: str, kind: str, folder: Path) -> Iterator[Serve
         process.wait()
 
 
-def compare(one: tuple[Server, str], other: tuple[Server, str]) -> tuple[float, float, float]:
-    """Requests per second of both, and the median of the first as a part of the second."""
-    pairs = []
-    for number in range(ROUNDS):
-        order = (one, other) if number % 2 else (other, one)
-        rates = {id(each): each[0].rate(each[1]) for each in order}
-        pairs.append((rates[id(one)], rates[id(other)]))
-    first, second = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-    return first, second, statistics.median(a / b for a, b in pairs)
-
-
 def stall_of(server: Server) -> float:
     """Milliseconds that the loop was away at most while 8 clients log in at once."""
     server.ask("GET /stall")
@@ -173,9 +161,22 @@ def stall_of(server: Server) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Requests per second through uvicorn.")
     parser.add_argument("--original", metavar="PYTHON", help="an interpreter that has the original")
-    original_python = parser.parse_args().original
+    parser.add_argument("--rounds", type=int, default=9, help="loads of each application")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each load")
+    options = parser.parse_args()
+    original_python = options.original
     ours, theirs = "fastapi_user_auth_c", "fastapi_user_auth"
     missed: list[str] = []
+
+    def compare(one: tuple[Server, str], other: tuple[Server, str]) -> tuple[float, float, float]:
+        """Requests per second of both, and the median of the first as a part of the second."""
+        pairs = []
+        for number in range(options.rounds):
+            order = (one, other) if number % 2 else (other, one)
+            rates = {id(each): each[0].rate(each[1], options.seconds) for each in order}
+            pairs.append((rates[id(one)], rates[id(other)]))
+        first, second = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        return first, second, statistics.median(a / b for a, b in pairs)
 
     def line(what: str, rates: tuple[float, float, float], bar: float | None, unit: str = "") -> None:
         shown = f"{bar:>5.2f}" if bar is not None else "    -"

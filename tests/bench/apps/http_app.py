@@ -1,7 +1,7 @@
 """One of the applications of ``http.py``, served by uvicorn; the environment says which.
 
-``BENCH_PACKAGE`` is ``fastapi_user_auth_c`` or ``fastapi_user_auth``, ``BENCH_APP`` one of ``bare``, ``jwt``, ``db`` and
-``cached``, ``BENCH_FILE`` the SQLite file.
+``BENCH_PACKAGE`` is ``fastapi_user_auth_c`` or ``fastapi_user_auth``, ``BENCH_APP`` one of ``bare``, ``jwt``, ``db``
+and ``cached``, ``BENCH_FILE`` the SQLite file.
 """
 
 from __future__ import annotations
