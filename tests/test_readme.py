@@ -125,7 +125,7 @@ def test_seeing_why(tmp_path: Path) -> None:
 
 
 def test_the_other_commands(capsys: Any) -> None:
-    benches = {f"python tests/bench/{name}.py" for name in ("enforce", "tokens", "passwords", "http")}
+    benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http")}
     known = {"pip install -e '.[redis,postgres]'"} | benches
     others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
     assert set(others) == known
@@ -135,11 +135,13 @@ def test_the_other_commands(capsys: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [line for line in SHELL if line.startswith("python tests/bench/")], ids=lambda line: Path(line).stem
+    "command",
+    [line for line in SHELL if line.startswith("python -m tests.bench.")],
+    ids=lambda line: line.rpartition(".")[2],
 )
 def test_benchmarks_measure(command: str) -> None:
     """Each comes to its end, whatever this machine makes of the figures."""
-    quick = ["--rounds", "1", "--seconds", "0.2"] if command.endswith("http.py") else []
+    quick = ["--rounds", "1", "--seconds", "0.2"] if command.endswith(".http") else []
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     arguments = [sys.executable, "-W", "ignore", *command.split()[1:], *quick]
     done = subprocess.run(arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)

@@ -370,8 +370,8 @@ def test_odd_ids_and_names_are_refused(client: TestClient, root: Client) -> None
             answer = root("POST", f"{UA}/{action}/api?item_id={item_id}", form)
             assert answer.status_code in (404, 422), (item_id, action, answer.text)
         assert root("GET", f"{UA}/CopyUserAuthLinkAction/api?item_id={item_id}").status_code == 422
-        for method, json in (("GET", None), ("PUT", {"nickname": "x"}), ("DELETE", None)):
-            answer = root(method, f"{UA}/item/{item_id}", json)
+        for method, body in (("GET", None), ("PUT", {"nickname": "x"}), ("DELETE", None)):
+            answer = root(method, f"{UA}/item/{item_id}", body)
             assert answer.status_code in (404, 422) or not item_id, (method, item_id, answer.text)
     for name in ("a\0b", "\0", "x" * 5000):
         answer = client.post("/admin/auth/gettoken", data={"username": name, "password": "x"})

@@ -1,6 +1,6 @@
 """Speed of ``enforce``, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/enforce.py [--full]
+    python -m tests.bench.enforce [--full]
 
 * warm: 1,000 requests asked before, in turn, against ``dict.get`` with a freshly built tuple of their four strings;
 * cold: the median of requests never asked before (the kept decisions are useless to them);

@@ -1,6 +1,6 @@
 """Requests per second through uvicorn, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/http.py [--original PYTHON] [--rounds 9] [--seconds 1]
+    python -m tests.bench.http [--original PYTHON] [--rounds 9] [--seconds 1]
 
 Each application is a process of its own, on SQLite; of two that are compared one is loaded after the other, in turn,
 and the median of the ratios counts. ``PYTHON`` is an interpreter that has the original on its newest working pins
@@ -73,7 +73,7 @@ class Server:
 
     def ask(self, request: str, body: str = "") -> Any:
         """The JSON that a request is answered with."""
-        # by hand: in a directory of the name of this file the standard library's client cannot be imported
+        # by hand: beside a file of this name the standard library's client cannot be imported
         head = f"{request} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         if body:
             head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"

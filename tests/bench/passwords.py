@@ -1,6 +1,6 @@
 """Speed of password hashing, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/passwords.py
+    python -m tests.bench.passwords
 
 * bcrypt against the ``bcrypt`` package, cost 10, and two threads against one;
 * Argon2id against ``argon2-cffi`` with the same parameters;

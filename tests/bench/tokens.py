@@ -1,6 +1,6 @@
 """Speed of the token codec, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/tokens.py
+    python -m tests.bench.tokens
 
 One HS256 token with the claims of ``JwtTokenStore``, and one with ``iat`` and ``jti`` as well: ``decode`` (signature,
 strict parsing and claims) and ``encode``, against ``hmac.digest`` on the bytes that are signed, and PyJWT.  Ends
