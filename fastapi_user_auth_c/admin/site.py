@@ -123,6 +123,7 @@ class AuthAdminSite(AdminSite):
             "type": "dropdown-button",
             "label": (await subject_of(self, request)).removeprefix("u:"),
             "trigger": "hover",
+            "align": "right",
             "icon": "fa fa-user",
             "buttons": [
                 ActionType.Dialog(label=_("User Profile"), dialog=profile),
@@ -131,7 +132,7 @@ class AuthAdminSite(AdminSite):
                     label=_("Sign out everywhere"),
                     api=f"post:{auth_path}/logout_everywhere",
                     confirmText=_("All devices will be signed out, this one too."),
-                    redirect=f"{auth_path}/form/login",
+                    reload="window",  # which leads to the login page
                 ),
             ],
         }
