@@ -15,6 +15,7 @@ from sqlalchemy import Table, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 
@@ -86,6 +87,12 @@ _DRIVERS = {
     "mariadb": (("MySQLdb", "mariadb"), ("pymysql", "mariadb+pymysql"), ("aiomysql", "mariadb+aiomysql")),
 }
 """For a URL without a driver: modules, and what SQLAlchemy calls them."""
+
+
+def is_private(db: Any) -> bool:
+    """Whether no other process can reach a database: it is in this one's memory, or there is none."""
+    engine = getattr(db, "engine", None)
+    return engine is None or isinstance(engine.pool, StaticPool | SingletonThreadPool)
 
 
 async def close_database(db: AnyDatabase) -> None:

@@ -680,6 +680,36 @@ def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str) ->
         assert not is_let_in(root)
 
 
+@pytest.mark.parametrize("kind", ["db", "jwt"])
+def test_a_database_in_memory(make_app: Callable[..., Any], kind: str) -> None:
+    options = {"token_store": JwtTokenStore(KEY)} if kind == "jwt" else {}
+    with TestClient(make_app("sqlite+aiosqlite://", **options)) as client:
+        root, phone = Client(client, "root"), Client(client, "root")
+        assert is_let_in(root)
+        root("GET", "/admin/auth/logout")
+        assert not is_let_in(root) and is_let_in(phone)
+        phone("POST", "/admin/auth/logout_everywhere")
+        assert not is_let_in(phone) and is_let_in(Client(client, "root"))
+
+
+@pytest.mark.parametrize("database_url", SOME, indirect=True)
+def test_T15_the_token_of_a_login_that_replaces_the_hash_is_good(
+    make_app: Callable[..., Any], database_url: str
+) -> None:
+    from fastapi_user_auth_c.passwords import PasswordHasher
+
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        change(app, client, "root", password=SecretStr(PasswordHasher(bcrypt_rounds=5).hash("root")))
+        app.state.site.auth.pwd_context = PasswordHasher(bcrypt_rounds=6)
+        root = Client(client, "root")
+        assert is_let_in(root)
+        stored = client.portal.call(_user, app.state.site.auth, "root").password.get_secret_value()
+        assert stored.startswith("$2b$06$")
+        again = Client(client, "root")
+        assert is_let_in(again) and is_let_in(root)
+
+
 def test_what_may_be_written(database_url: str, tmp_path: Any) -> None:
     """A dict, a schema object, or a user: its password hash never gets into the token."""
     user = User(id=7, username="u", password=SecretStr("secret-hash"))

@@ -21,10 +21,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy.pool import SingletonThreadPool, StaticPool
-
 from .._core import CycleError, PolicyEngine
-from ..db import without_threads
+from ..db import is_private, without_threads
 from .casbin_views import ModelView
 from .reader import PolicyReader, Rule, as_rule, distinct
 from .revision import StalePolicy, attempt
@@ -161,8 +159,7 @@ class PolicyWriter(_OverReader):
 
     def _is_private(self) -> bool:
         """Whether no other process can reach the storage: a database in this one's memory."""
-        engine = getattr(getattr(self.adapter, "db", None), "engine", None)
-        return engine is None or isinstance(engine.pool, StaticPool | SingletonThreadPool)
+        return is_private(getattr(self.adapter, "db", None))
 
     async def _notify(self, method: str, *args: Any) -> None:
         """Tell the watcher once of a change that was made: by the specific method, or by ``update``."""

@@ -120,7 +120,7 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
         if not isinstance(data, dict) and not isinstance(data, (self.TokenDataSchema, BaseTokenData)):
             account = data = data.model_dump()  # a user
         out: dict[str, Any] = self.token_data(data).model_dump(mode="json")
-        if "password" in account:
+        if account.get("password") or account.get("create_time"):
             out["bound_to"] = next(self.seals(token, account_state(account)))
         if self.revocations is not None:
             out["bound_at"] = await self.revocations.revision()
