@@ -1,6 +1,8 @@
 """``AuthSettings``: what can be set from the environment."""
 
-from pydantic import Field
+from typing import Optional
+
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,3 +29,27 @@ class AuthSettings(BaseSettings):
 
     login_window_seconds: int = Field(default=900, ge=1)
     """How long attempts count, and how long the refused wait at most."""
+
+    check_origin: bool = True
+    """Refuse what pages of other origins ask a visitor's browser to do on the site. Off only where something else does
+    that."""
+
+    trusted_origins: list[str] = []
+    """Other origins whose pages may, as ``["https://app.example.com"]``: a single-page application that logs in here,
+    or the site's own address where a proxy does not pass on the ``Host`` that the browser sent."""
+
+    content_security_policy: Optional[str] = None
+    """The header of the site's pages; None for the built-in policy, "" for none. Needed where pages of one's own load
+    scripts from, or send data to, other places than the site."""
+
+    sign_up: bool = True
+    """Whether guests may make accounts, as in the original."""
+
+    default_roles: list[str] = []
+    """Keys of the roles that an account has as soon as a guest has made it."""
+
+    initial_password: Optional[SecretStr] = None
+    """The password of accounts that ``create_role_user`` makes, instead of their name, which anybody can guess."""
+
+    login_link_seconds: int = Field(default=300, ge=1)
+    """How long a login link is good: as long as it takes to hand it over."""

@@ -210,7 +210,7 @@ def test_P14_a_denied_page_leaves_the_site_open(client: TestClient, app: Any, ro
     client.portal.call(site.auth.enforcer.add_policy, "u:bob", home.unique_id, "page", "page", "deny")
     bob = Client(client, "bob")
     assert bob("POST", "/admin/").status_code == 200
-    assert bob("POST", "/admin/page/home").status_code == 307
+    assert bob("POST", "/admin/page/home").status_code == 403
     assert USER_PAGE in [pair[1] for pair in site.auth.enforcer.get_named_grouping_policy("g2")]
 
 
@@ -369,7 +369,7 @@ def test_odd_ids_and_names_are_refused(client: TestClient, root: Client) -> None
         for action, form in ((ROLES, {"role_keys": ""}), (PAGES, {"permissions": ""}), (DATA, {"policy_matrix": [[]]})):
             answer = root("POST", f"{UA}/{action}/api?item_id={item_id}", form)
             assert answer.status_code in (404, 422), (item_id, action, answer.text)
-        assert root("GET", f"{UA}/CopyUserAuthLinkAction/api?item_id={item_id}").status_code == 422
+        assert root.act(UA, "CopyUserAuthLinkAction", item_id, {}).status_code in (404, 422)
         for method, body in (("GET", None), ("PUT", {"nickname": "x"}), ("DELETE", None)):
             answer = root(method, f"{UA}/item/{item_id}", body)
             assert answer.status_code in (404, 422) or not item_id, (method, item_id, answer.text)
@@ -377,7 +377,7 @@ def test_odd_ids_and_names_are_refused(client: TestClient, root: Client) -> None
         answer = client.post("/admin/auth/gettoken", data={"username": name, "password": "x"})
         assert answer.status_code == 200 and answer.json()["status"] == -1
     for token in ("%00", "x" * 5000):
-        assert client.get(f"/admin/login_by_token?token={token}", follow_redirects=False).status_code == 307
+        assert client.post("/admin/login_by_token", data={"token": token}).status_code == 403
         assert client.get("/sync", headers={"Cookie": f"Authorization=bearer {token}"}).status_code == 403
     assert client.get("/sync", headers={"Cookie": 'Authorization="bearer a\\000b"'}).status_code == 403
 
@@ -469,7 +469,7 @@ def test_the_profile_form_changes_what_is_given_and_nothing_else(client: TestCli
     assert client.post("/admin/auth/gettoken", data={"username": "bob", "password": "bob"}).json()["status"] == -1
     bob = Client(client, "bob", "new one")
     assert bob("POST", api, {"password": "x" * 73}).status_code == 422
-    assert Client(client)("POST", api, {"nickname": "x"}).status_code == 307
+    assert Client(client)("POST", api, {"nickname": "x"}).status_code == 401
     # the form of another user still demands a password
     assert root("POST", f"{UA}/item", {"username": "carl"}).status_code == 422
 

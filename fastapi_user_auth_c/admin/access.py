@@ -9,10 +9,19 @@ from starlette.requests import Request
 from ..auth.auth import KNOWN
 
 
+class Refused(HTTPException):
+    """Status 403 for somebody who is logged in; browsers that are going to a page get one."""
+
+
+def is_logged_in(request: Request) -> bool:
+    """Whether somebody was found to make a request, and not a guest."""
+    return any(known.get("user") for known in request.scope.get(KNOWN, {}).values())
+
+
 def refuse(request: Request) -> NoReturn:
     """Raise the HTTP error for a request that lacks a permission."""
-    if any(known.get("user") for known in request.scope.get(KNOWN, {}).values()):
-        raise HTTPException(status_code=403, detail=_("Insufficient user rights"))
+    if is_logged_in(request):
+        raise Refused(status_code=403, detail=_("Insufficient user rights"))
     raise HTTPException(status_code=401, detail=_("User is not logged in"))
 
 

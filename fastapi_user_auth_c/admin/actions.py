@@ -1,8 +1,9 @@
 """Actions on a user or role: its roles, its page permissions, its data permissions, and a link to log in as it."""
 
+from html import escape
 from typing import Any, Optional, Union
 
-from fastapi import Depends
+from fastapi import Depends, Form
 from fastapi_amis_admin import amis
 from fastapi_amis_admin.admin import ModelAction, PageSchemaAdmin
 from fastapi_amis_admin.amis import SchemaNode
@@ -18,10 +19,10 @@ from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
-from ..mixins.models import PkMixin, UsernameMixin
 from ..policy.enforcer import resolved
 from ..utils.casbin import (
     ROOT,
+    covers,
     get_subject_effect_matrix,
     get_subject_page_permissions,
     get_subject_policy_matrix,
@@ -33,6 +34,7 @@ from ..utils.casbin import (
     update_subject_roles,
 )
 from ..web.cookies import set_token_cookie
+from ..web.pages import plain_page
 from .access import refuse, unprocessable
 from .utils import get_admin_action_options_by_subject
 
@@ -434,8 +436,8 @@ class LogoutEverywhereAction(BaseSubAction):
         return BaseApiOut(msg="success")
 
 
-class CopyUserAuthLinkAction(ModelAction):
-    """Make a link that logs in as a user."""
+class CopyUserAuthLinkAction(BaseSubAction):
+    """Make a link that logs in as a user: once, soon, and for those who may do all that the user may."""
 
     action = amis.ActionType.Dialog(
         name="copy_user_auth_link",
@@ -445,38 +447,48 @@ class CopyUserAuthLinkAction(ModelAction):
         dialog=amis.Dialog(
             size=amis.SizeEnum.md,
             title=_("User login-free link"),
+            actions=[amis.Action(actionType="submit", label=_("Make a link"), close=False, primary=True)],
         ),
     )
-    form_init = True
-    form = amis.Form(static=True, disabled=True)
 
-    class schema(UsernameMixin, PkMixin):
+    class schema(BaseModel):
         auth_url: str = Field(
+            "",
             title=_("Authorization link"),
-            description=_("Whoever opens this link is logged in as this user"),
+            description=_("Whoever opens this link first is logged in as this user"),
             amis_form_item=amis.Static(copyable=True),
         )
 
-    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
-        items = await fetch_items(self.admin, request.query_params.get("item_id", ""))
-        if not items:
-            raise unprocessable(_("There is no such user or role"))
-        user = items[0]
-        if not user.is_authenticated or (f"u:{user.username}" == ROOT != await subject_of(self.site, request)):
+    async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
+        await self.changeable_subject(request, item_id)
+        user = (await fetch_items(self.admin, item_id[0]))[0]
+        auth, caller = self.site.auth, await subject_of(self.site, request)
+        if not user.is_authenticated or not await covers(auth.enforcer, caller, f"u:{user.username}"):
             refuse(request)
-        token_data = {"id": user.id, "username": user.username}
-        token = await self.site.auth.backend.token_store.write_token(user.model_dump())
-        link = f"{str(request.base_url)[:-1]}{self.site.router_path}/login_by_token?token={token}"
-        return BaseApiOut(msg=_("Successful operation"), data={**token_data, "auth_url": link})
+        code = await auth.login_links.make(user, auth.settings.login_link_seconds)
+        link = f"{self.site.settings.site_url or ''}{self.site.router_path}/login_by_token?token={code}"
+        return BaseApiOut(
+            msg=_("Successful operation"), data={"id": user.id, "username": user.username, "auth_url": link}
+        )
 
     def register_router(self) -> Any:
         @self.site.router.get("/login_by_token", include_in_schema=False)
-        async def login_by_token(request: Request, token: str) -> Any:
-            """Takes the token of a login link into the cookie, if it is one."""
-            store = self.site.auth.backend.token_store
-            response = RedirectResponse(self.site.settings.site_path or "/")
-            if await store.read_token(token) is not None:
-                set_token_cookie(request, response, token, store.expire_seconds)
+        async def ask(request: Request, token: str = "") -> Any:
+            """Asks whether to log in: opening a link, which mail programs do too, uses nothing up."""
+            button = f'<form method="post"><input type="hidden" name="token" value="{escape(token)}">'
+            button += f"<button>{escape(str(_('Sign in')))}</button></form>"
+            return plain_page(str(_("User Login")), str(_("This link logs you in. It works once.")), button)
+
+        @self.site.router.post("/login_by_token", include_in_schema=False)
+        async def login_by_token(request: Request, token: str = Form("")) -> Any:
+            auth = self.site.auth
+            user = await auth.login_links.take(token)
+            if user is None:
+                text = str(_("This link has been used, or is no longer good."))
+                return plain_page(str(_("User Login")), text, status_code=403)
+            store = auth.backend.token_store
+            response = RedirectResponse(f"{request.scope.get('root_path', '')}/", status_code=303)
+            set_token_cookie(request, response, await store.write_token(user.model_dump()), store.expire_seconds)
             return response
 
         return super().register_router()

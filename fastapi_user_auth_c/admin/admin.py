@@ -54,8 +54,9 @@ from ..auth.models import (
 from ..auth.schemas import SystemUserEnum
 from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
-from ..utils.casbin import forget_subject
+from ..utils.casbin import forget_subject, update_subject_roles
 from ..web.cookies import has_token_cookie, set_token_cookie
+from ..web.origin import refuse_foreign
 from ..web.redirects import local_path
 from .access import refuse, unprocessable
 from .actions import (
@@ -140,9 +141,10 @@ class UserLoginFormAdmin(_AccountFormAdmin):
         form = await super().get_form(request)
         form.body.sort(key=lambda item: item.type, reverse=True)  # the name above the password
         buttons = []
-        with contextlib.suppress(NoMatchFound):
-            path = f"{self.site.router_path}{self.app.router.url_path_for('reg')}"
-            buttons.append(ActionType.Link(actionType="link", link=path, label=_("Sign up")))
+        if self.site.auth.settings.sign_up:
+            with contextlib.suppress(NoMatchFound):
+                path = f"{self.site.router_path}{self.app.router.url_path_for('reg')}"
+                buttons.append(ActionType.Link(actionType="link", link=path, label=_("Sign up")))
         buttons.append(Action(actionType="submit", label=_("Sign in"), level=LevelEnum.primary))
         return self.arrange(request, form, _("Sign in"), buttons)
 
@@ -177,6 +179,12 @@ class UserRegFormAdmin(_AccountFormAdmin):
         self.schema_submit_out = self.schema_submit_out or app.schema_user_login_out
         super().__init__(app)
 
+    async def page_permission_depend(self, request: Request) -> bool:
+        """Nobody finds the form where sign-up is closed."""
+        if not self.site.auth.settings.sign_up:
+            raise HTTPException(status_code=404, detail="Not Found")
+        return await super().page_permission_depend(request)  # type: ignore[no-any-return]
+
     async def handle(self, request: Request, data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         auth = self.site.auth
         name_taken = BaseApiOut(status=-1, msg=_("Username has been registered!"), data=None)
@@ -202,6 +210,8 @@ class UserRegFormAdmin(_AccountFormAdmin):
             if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
                 return name_taken
             raise HTTPException(status_code=422, detail=_("Parameter error")) from error
+        if roles := [f"r:{key}" for key in auth.settings.default_roles]:
+            await update_subject_roles(auth.enforcer, subject=f"u:{user.username}", role_keys=roles)
         out = login_out(self.schema_submit_out, user)
         with storage_needed("the token of a new account"):
             out.access_token = await auth.backend.token_store.write_token(user.model_dump())
@@ -560,6 +570,7 @@ class CasbinRuleAdmin(_CheckedIds, ReadOnlyModelAdmin):
         async def may_refresh(request: Request) -> None:
             if not await self.has_action_permission(request, name="refresh"):
                 refuse(request)
+            refuse_foreign(request, self.site.auth.settings)
 
         @self.router.get("/load_policy", response_model=BaseApiOut, dependencies=[Depends(may_refresh)])
         async def load_policy() -> Any:

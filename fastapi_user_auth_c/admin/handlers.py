@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from ..auth.exceptions import StorageUnavailable, storage_needed
 from ..db import AnyDatabase, roll_back
+from ..web.pages import link, plain_page, wants_page
+from .access import Refused
 
 
 async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -38,6 +40,15 @@ async def server_error(request: Request, error: Exception) -> Response:
         return await faa.server_error_handler(request, error)  # type: ignore[no-any-return]
 
 
+async def refused(request: Request, error: Any) -> Response:
+    """A page for browsers, which says what one can do now; otherwise as any other error."""
+    if not wants_page(request):
+        return await faa.http_exception_handler(request, error)  # type: ignore[no-any-return]
+    site = request.scope.get("root_path", "")
+    links = [link(f"{site}/", str(_("Start page"))), link(f"{site}/auth/logout", str(_("Sign out")))]
+    return plain_page("403", str(error.detail), "".join(links), status_code=403)
+
+
 def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
     """Let an application answer errors as amis expects, and undo what the failed request has changed."""
     databases = list(databases)
@@ -52,6 +63,7 @@ def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
         return handler
 
     faa.register_exception_handlers(app)
+    app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(ValidationException, undone(faa.inner_validation_exception_handler))
     app.add_exception_handler(ValidationError, undone(faa.inner_validation_exception_handler))

@@ -1,9 +1,10 @@
 """``AuthAdminSite``: an admin site whose pages are open to those who hold the permission."""
 
 from enum import Enum
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
+from urllib.parse import quote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi_amis_admin.admin import AdminSite, Settings
 from fastapi_amis_admin.admin.site import FileAdmin as BaseFileAdmin
 from fastapi_amis_admin.amis.components import ActionType, App, Dialog, Flex, PageSchema, Service
@@ -18,6 +19,10 @@ from ..compat import attach_lifespan, install_startup
 from ..db import SessionMiddleware
 from ..mixins.admin import subject_of
 from ..utils.casbin import enforce_each
+from ..web.headers import SecurityHeaders, content_security_policy
+from ..web.origin import OriginCheck
+from ..web.pages import wants_page
+from .access import is_logged_in, refuse
 from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
 from .handlers import register_handlers
@@ -61,8 +66,25 @@ class AuthAdminSite(AdminSite):
         super().__init__(settings, fastapi=fastapi, engine=engine)
         self.auth = auth or Auth(db=self.db)
         install_startup(self)
+        self.fastapi.add_middleware(OriginCheck, settings=lambda: self.auth.settings)
+        self.fastapi.add_middleware(SecurityHeaders, policy=self._content_security_policy)
         super().unregister_admin(BaseFileAdmin)
         self.register_admin(FileAdmin, self.UserAuthApp)
+
+    def _content_security_policy(self) -> str:
+        own = self.auth.settings.content_security_policy
+        return content_security_policy(self.settings.amis_cdn) if own is None else str(own)
+
+    def refuse_page(self, request: Request) -> NoReturn:
+        """For a page that the user of a request may not open: guests go to the login page, others get status 403.
+
+        Only a browser that is going to a page is sent somewhere; scripts get a status and a message.
+        """
+        if is_logged_in(request) or not wants_page(request):
+            refuse(request)
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        login = f"{request.scope.get('root_path', '')}{self.router.url_path_for('login')}"
+        raise HTTPException(status_code=307, headers={"location": f"{login}?redirect={quote(target, safe='/')}"})
 
     def unregister_admin(self, *admin_cls: Any) -> None:
         """Take pages off the site; the upload page also by the class of fastapi-amis-admin that it stands in for."""

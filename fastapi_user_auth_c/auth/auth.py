@@ -36,9 +36,11 @@ from ..policy.revision import move_revision
 from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
+from ..web.origin import refuse_foreign
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
 from .exceptions import StorageUnavailable, storage_needed
+from .login_links import LoginLinks
 from .models import BaseUser, CasbinRule, LoginHistory, Role, User
 from .revocations import DbRevocations, Revocations
 from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
@@ -134,6 +136,7 @@ class Auth(Generic[UserModelT]):
         self.revocations = revocations or getattr(store, "revocations", None) or DbRevocations(self.db)
         store.revocations = self.revocations
         self.throttle = throttle or LoginThrottle(DbCounters(self.db), self.settings)
+        self.login_links = LoginLinks(self.db, self.user_model)
         self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
 
     @cached_property
@@ -435,14 +438,19 @@ class Auth(Generic[UserModelT]):
     # --- accounts
 
     async def create_role_user(self, role_key: str = "root", commit: bool = True) -> Any:
-        """Make a role, and a user of the same name and password that has it, as far as they are not there yet.
+        """Make a role, and a user of the same name that has it, as far as they are not there yet.
+
+        The password is that of the settings (``initial_password``), else the name, which a warning tells at every
+        start until it is changed. A user that is made again, after it was deleted, gets no password that anybody
+        knows.
 
         Args:
             role_key: key of the role and name of the user.
             commit: commit; otherwise the caller does, in ``auth.db``'s session, and then reloads the policy.
         """
         link = [f"u:{role_key}", f"r:{role_key}"]
-        new_hash = await in_hashing_thread(self.pwd_context.hash, role_key)
+        given = self.settings.initial_password
+        new_hash = await in_hashing_thread(self.pwd_context.hash, given.get_secret_value() if given else role_key)
         adapter = getattr(self.enforcer, "adapter", None)
         counted = isinstance(adapter, Adapter) and adapter.db is self.db and await adapter.is_counted()
 
@@ -458,19 +466,24 @@ class Auth(Generic[UserModelT]):
         if not commit:
             return await self.db.async_run_sync(work)
         user = await run_committed(self.db, work)
+        if (await in_hashing_thread(self._verify, role_key, _plain(user.password)))[0]:
+            logger.warning("the password of user %r is its name: change it", role_key)
         if isinstance(self.enforcer, PolicyReader) and not self.enforcer.has_rule("g", link):
             self.enforcer.check("g", [link])
             self.enforcer.add("g", [link])
         return user
 
     def _create_role_user(self, session: Session, role_key: str, link: list[str], new_hash: str) -> Any:
-        if session.scalar(select(Role).filter_by(key=role_key)) is None:
+        was_there = session.scalar(select(Role).filter_by(key=role_key)) is not None
+        if not was_there:
             session.add(Role(key=role_key, name=f"{role_key} role"))
         user = session.scalar(select(self.user_model).where(self.user_model.username == role_key))
         if user is None:
+            if was_there and self.settings.initial_password is None:
+                new_hash = ""  # nobody can log in with that
+                logger.warning("user %r was made again, without a password: set one, or initial_password", role_key)
             user = self.user_model(username=role_key, password=SecretStr(new_hash))
             session.add(user)
-            logger.warning("user %r was made with its name as password: change it", role_key)
         held = select(CasbinRule).filter_by(ptype="g", v0=link[0], v1=link[1])
         if session.scalar(held.limit(1)) is None:
             session.add(CasbinRule(ptype="g", v0=link[0], v1=link[1]))
@@ -632,6 +645,7 @@ class AuthRouter(RouterMixin):
     def route_logout(self) -> Callable[..., Any]:
         @self.auth.requires()
         async def user_logout(request: Request) -> Any:
+            refuse_foreign(request, self.auth.settings)
             try:
                 with storage_needed("a logout"):
                     await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
@@ -647,6 +661,7 @@ class AuthRouter(RouterMixin):
     def route_logout_everywhere(self) -> Callable[..., Any]:
         @self.auth.requires()
         async def logout_everywhere(request: Request, response: Response) -> Any:
+            refuse_foreign(request, self.auth.settings)
             await self.auth.logout_everywhere(request.user)
             delete_token_cookie(response)
             return BaseApiOut(msg="success")
@@ -658,6 +673,7 @@ class AuthRouter(RouterMixin):
         async def oauth_token(
             request: Request, response: Response, username: str = Form(...), password: str = Form(...)
         ) -> Any:
+            refuse_foreign(request, self.auth.settings)
             return await self.auth.request_login(request, response, username, password)
 
         return oauth_token

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from ..web.pages import script_json
 from . import columns, fields, tables
 from .borrow import borrowed_names
 from .original import no_original
@@ -19,7 +20,7 @@ from .versions import CompatError, check_faa, require
 
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
-ADMIN, SELECTS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas"
+ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -36,8 +37,12 @@ NEEDED = {
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
         "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items"
     ),
-    ADMIN: "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse",
+    ADMIN: (
+        "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse "
+        "PageAdmin.error_no_page_permission"
+    ),
     SELECTS: "RecentTimeSelectPerm._call",
+    AMIS: "BaseAmisModel.amis_json",
 }
 
 
@@ -203,6 +208,28 @@ def extended_tables() -> None:
         setattr(models, "SQLModel", tables.SQLModel)  # noqa: B010  (the name is conditional there)
 
 
+def script_schemas() -> None:
+    """Schemas stand as JSON inside a script of the page, which a ``</script>`` in a user name ended (every release)."""
+
+    def amis_json(old: Any) -> Any:
+        return lambda self: script_json(old(self))
+
+    wrap(require(AMIS, "BaseAmisModel"), "amis_json", amis_json)
+
+
+def forbidden_pages() -> None:
+    """Who is logged in and may not open a page was sent to the login page, which sent them back (every release)."""
+
+    def error_no_page_permission(old: Any) -> Any:
+        def error(self: Any, request: Any) -> Any:
+            refuse_page = getattr(self.site, "refuse_page", None)
+            return old(self, request) if refuse_page is None else refuse_page(request)
+
+        return error
+
+    wrap(require(ADMIN, "PageAdmin"), "error_no_page_permission", error_no_page_permission)
+
+
 def sqlmodelx() -> None:
     """FAA takes SQLModel from sqlmodelx when that is installed and silently does without when it fails."""
     if find_spec("sqlmodelx") and require(f"{FAA}.models", "SQLModel").__module__.partition(".")[0] != "sqlmodelx":
@@ -222,6 +249,8 @@ PATCHES = (
     recent_time,
     templates,
     original,
+    script_schemas,
+    forbidden_pages,
     sqlmodelx,
     extended_tables,
 )

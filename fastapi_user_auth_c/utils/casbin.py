@@ -56,6 +56,23 @@ def enforce_each(enforcer: Any, subject: str, requests: Sequence[tuple[str, str,
     return [bool(enforcer.enforce(subject, *request)) for request in requests]
 
 
+async def covers(enforcer: Any, subject: str, other: str) -> bool:
+    """Whether a subject has every role and may do everything that another one has and may do.
+
+    Of patterns, such as ``page:*``, nobody but root can be told to hold all.
+    """
+    if ROOT in (subject, other):
+        return subject == ROOT
+    held = await resolved(enforcer.get_implicit_roles_for_user(subject))
+    if not set(await resolved(enforcer.get_implicit_roles_for_user(other))) <= set(held):
+        return False
+    rules = await resolved(enforcer.get_implicit_permissions_for_user(other))
+    wanted = [tuple(rule[1:4]) for rule in rules if rule[-1] != "deny"]
+    if any("*" in field for fields in wanted for field in fields):
+        return False
+    return all(enforce_each(enforcer, subject, wanted))  # type: ignore[arg-type]
+
+
 async def get_subject_page_permissions(enforcer: Any, *, subject: str, implicit: bool = False) -> list[str]:
     """The page permissions in a subject's rules, each as ``page id#action#page#effect``.
 

@@ -1,0 +1,305 @@
+"""What the site withstands: other sites, odd texts, people who want more than they have."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from app_for_tests import UA, Client
+from starlette.testclient import TestClient
+from test_token_stores import change, is_let_in, make_user
+
+from fastapi_user_auth_c.settings import AuthSettings
+from fastapi_user_auth_c.web.origin import is_foreign
+
+THREE = ["aiosqlite", "asyncpg", "aiomysql"]
+LINK = "CopyUserAuthLinkAction"
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Any], database_url: str) -> Any:
+    return make_app(database_url)
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def root(client: TestClient) -> Client:
+    return Client(client, "root")
+
+
+def allow(app: Any, client: TestClient, subject: str, *actions: str, page: str = "Auth>UserAdmin") -> None:
+    rules = [[subject, page, action, "page", "allow"] for action in actions]
+    client.portal.call(app.state.site.auth.enforcer.add_policies, rules)
+
+
+def id_of(root: Client, name: str) -> int:
+    items = root.data("POST", f"{UA}/list?perPage=100", {})["items"]
+    return next(int(item["id"]) for item in items if item["username"] == name)
+
+
+# -- S2: login links --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", THREE, indirect=True)
+def test_S2_a_login_link_works_once_for_the_account_as_it_is(app: Any, client: TestClient, root: Client) -> None:
+    make_user(app, client, "bob")
+    bob = id_of(root, "bob")
+    assert root("GET", f"{UA}/{LINK}/api?item_id={bob}").status_code == 405, "no link is made by a GET"
+
+    def make() -> str:
+        data = root.act(UA, LINK, bob, {}).json()["data"]
+        assert data["auth_url"].startswith("/admin/login_by_token?token=") and data["username"] == "bob"
+        return str(data["auth_url"]).partition("token=")[2]
+
+    def use(code: str) -> int:
+        client.cookies.clear()
+        answer = client.post("/admin/login_by_token", data={"token": code}, follow_redirects=False)
+        return int(answer.status_code)
+
+    code = make()
+    for _ in range(2):  # looking at it uses nothing up, and logs nobody in
+        page = client.get(f"/admin/login_by_token?token={code}")
+        assert page.status_code == 200 and code in page.text and "set-cookie" not in page.headers
+    assert use(code) == 303
+    assert client.get("/admin/auth/userinfo").json()["data"]["username"] == "bob"
+    assert use(code) == 403, "once"
+    code = make()
+    change(app, client, "bob", is_active=False)
+    assert use(code) == 403
+    assert root.act(UA, LINK, bob, {}).status_code == 403, "nobody is logged in as an inactive user"
+    change(app, client, "bob", is_active=True)
+    code = make()
+    change(app, client, "bob", password="x")
+    assert use(code) == 403
+    app.state.site.auth.settings.login_link_seconds = -1
+    assert use(make()) == 403, "late"
+    for odd in ("", "x", "'\"><script>", "\U0001f600"):
+        assert use(odd) == 403
+    page = client.get("/admin/login_by_token", params={"token": '"><script>alert(1)</script>'})
+    assert "<script>alert" not in page.text
+
+
+def test_S2_nobody_makes_a_link_to_more_than_they_have(app: Any, client: TestClient, root: Client) -> None:
+    for name in ("bob", "eve", "vip"):
+        make_user(app, client, name)
+    allow(app, client, "u:admin", "page", "page:copy_user_auth_link")
+    allow(app, client, "u:bob", "page")
+    allow(app, client, "u:eve", "page:*")
+    client.portal.call(app.state.site.auth.enforcer.add_role_for_user, "u:vip", "r:vip")
+    admin = Client(client, "admin")
+    ids = {name: id_of(root, name) for name in ("root", "bob", "eve", "vip", "admin")}
+    assert admin.act(UA, LINK, ids["bob"], {}).json()["status"] == 0
+    for name in ("root", "eve", "vip"):
+        assert admin.act(UA, LINK, ids[name], {}).status_code == 403, name
+    assert Client(client, "bob").act(UA, LINK, ids["bob"], {}).status_code == 403
+    # the Host header of the one who asks decides nothing
+    answer = client.post(f"{UA}/{LINK}/api?item_id={ids['bob']}", json={}, headers={**admin.headers, "Host": "evil"})
+    assert "evil" not in answer.text
+    app.state.site.settings.site_url = "https://site.example"
+    link = admin.act(UA, LINK, ids["bob"], {}).json()["data"]["auth_url"]
+    assert link.startswith("https://site.example/admin/login_by_token?token=")
+
+
+# -- S8: refusals -----------------------------------------------------------------------------------------------------
+
+
+def test_S8_refusals_are_no_redirects_for_those_who_are_logged_in(app: Any, client: TestClient, root: Client) -> None:
+    make_user(app, client, "bob")
+    bob = Client(client, "bob")
+    page = client.get("/admin/", headers={**bob.headers, **NAVIGATION}, follow_redirects=False)
+    assert page.status_code == 403 and page.headers["content-type"].startswith("text/html")
+    assert "/admin/auth/logout" in page.text and "Insufficient" in page.text
+    for path in ("/admin/", "/admin/page/home"):
+        script = client.get(path, headers={**bob.headers, "Accept": "application/json"}, follow_redirects=False)
+        assert script.status_code == 403 and script.json()["status"] == 403
+        assert client.post(path, headers=bob.headers, follow_redirects=False).status_code in (403, 405)
+    client.cookies.clear()
+    away = client.get("/admin/?a=1&b=%26%3C", headers=NAVIGATION, follow_redirects=False)
+    assert away.status_code == 307
+    assert away.headers["location"] == "/admin/auth/form/login?redirect=/admin/%3Fa%3D1%26b%3D%2526%253C"
+    assert client.get("/admin/", headers={"Accept": "application/json"}, follow_redirects=False).status_code == 401
+
+
+# -- S10: texts in pages, headers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/admin/auth/form/login", "/admin/"])
+def test_S10_texts_do_not_end_the_script(app: Any, client: TestClient, root: Client, path: str) -> None:
+    evil = "</script><script>alert(1)//"
+    make_user(app, client, evil)
+    allow(app, client, f"u:{evil}", "page", page="AuthAdminSite")
+    headers = Client(client, evil).headers if path == "/admin/" else {}
+    client.cookies.clear()
+    page = client.get(path, params={"redirect": evil}, headers={**headers, **NAVIGATION})
+    assert page.status_code == 200 and evil not in page.text
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page.text, re.S)
+    assert not any("alert(1)" in script and "\\u003c" not in script for script in scripts)
+    if path == "/admin/":
+        assert "\\u003c/script\\u003e\\u003cscript\\u003ealert(1)//" in page.text
+    policy = page.headers["content-security-policy"]
+    assert "frame-ancestors 'self'" in policy and "https://unpkg.com" in policy and "object-src 'none'" in policy
+    assert page.headers["x-content-type-options"] == "nosniff" and page.headers["x-frame-options"] == "SAMEORIGIN"
+    assert unescape(page.text).count("<script>alert") == 0
+
+
+def test_S10_the_policy_can_be_set(make_app: Callable[..., Any], database_url: str) -> None:
+    for policy in ("default-src 'self'", ""):
+        with TestClient(make_app(database_url, settings=AuthSettings(content_security_policy=policy))) as client:
+            page = client.get("/admin/auth/form/login")
+            assert page.headers.get("content-security-policy", "") == policy
+            assert client.get("/free").headers.get("x-frame-options") is None, "only the site's answers"
+
+
+# -- S12: other origins -----------------------------------------------------------------------------------------------
+
+FOREIGN: list[dict[str, str]] = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://testserver.evil.example"},
+    {"Origin": "http://testserver:81"},
+]
+OWN: list[dict[str, str]] = [
+    {},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://testserver"},
+    {"Origin": "HTTP://TESTSERVER"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://testserver"},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=str)
+def test_S12_other_origins_change_nothing(app: Any, client: TestClient, root: Client, foreign: dict[str, str]) -> None:
+    cookie = {"Cookie": "Authorization=bearer " + root.headers["Authorization"][7:]}
+    body = {"username": "new", "password": "new"}
+    client.cookies.clear()
+    for path, json in (
+        (f"{UA}/item", body), ("/admin/auth/form/login/api", body), ("/admin/auth/form/reg/api", body),
+        ("/admin/auth/logout_everywhere", None), ("/admin/login_by_token", None), (f"{UA}/list", {}),
+    ):  # fmt: skip
+        answer = client.post(path, json=json, headers={**cookie, **foreign}, follow_redirects=False)
+        assert answer.status_code == 403 and "another site" in answer.text, (path, answer.text)
+    text = client.post(f"{UA}/item", content='{"username": "new"}', headers={**cookie, **foreign})
+    assert text.status_code == 403
+    form = client.post("/admin/auth/gettoken", data={"username": "root", "password": "root"}, headers=foreign)
+    assert form.status_code == 403 and "set-cookie" not in form.headers
+    for method in ("PUT", "DELETE"):
+        assert client.request(method, f"{UA}/item/1", json={}, headers={**cookie, **foreign}).status_code == 403
+    for path in ("/admin/auth/logout", "/admin/auth/CasbinRuleAdmin/load_policy"):
+        answer = client.get(path, headers={**cookie, **foreign}, follow_redirects=False)
+        assert answer.status_code == 403, (path, answer.text)
+    assert is_let_in(root), "nobody was logged out"
+    # a page that knows the token is no other site's
+    assert client.post(f"{UA}/list", json={}, headers={**root.headers, **foreign}).status_code == 200
+
+
+@pytest.mark.parametrize("own", OWN, ids=str)
+def test_S12_the_site_itself_goes_on(app: Any, client: TestClient, own: dict[str, str]) -> None:
+    client.cookies.clear()
+    body = {"username": "root", "password": "root"}
+    assert client.post("/admin/auth/form/login/api", json=body, headers=own).json()["status"] == 0
+    assert client.post(f"{UA}/list", json={}, headers=own).status_code == 200
+    assert client.get("/admin/auth/logout", headers=own, follow_redirects=False).status_code == 307
+    assert client.get("/sync").status_code == 403
+
+
+def test_S12_who_is_trusted_is_a_setting(make_app: Callable[..., Any], database_url: str) -> None:
+    body = {"username": "root", "password": "root"}
+    evil = {"Origin": "https://app.example"}
+    for settings, status in (
+        ({"trusted_origins": ["https://app.example/"]}, 200),
+        ({"trusted_origins": ["https://other.example"]}, 403),
+        ({"check_origin": False}, 200),
+    ):
+        with TestClient(make_app(database_url, settings=AuthSettings(**settings))) as client:  # type: ignore[arg-type]
+            assert client.post("/admin/auth/form/login/api", json=body, headers=evil).status_code == status
+
+
+def test_S12_judging_needs_no_header_twice() -> None:
+    from starlette.requests import Request
+
+    def judged(**headers: str) -> bool:
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        return is_foreign(Request({"type": "http", "headers": raw}))
+
+    assert not judged() and judged(origin="http://a") and not judged(origin="http://a", host="a")
+    assert judged(origin="a", host="a") and judged(origin="http://b", host="a")
+
+
+# -- S15, S16: accounts -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", THREE, indirect=True)
+def test_S15_sign_up_closed_and_default_roles(make_app: Callable[..., Any], database_url: str) -> None:
+    form = {"username": "newbie", "password": "newbie"}
+    with TestClient(make_app(database_url, settings=AuthSettings(sign_up=False))) as client:
+        for answer in (client.get("/admin/auth/form/reg"), client.post("/admin/auth/form/reg/api", json=form)):
+            assert answer.status_code == 404
+        assert "form/reg" not in client.get("/admin/auth/form/login").text
+    app = make_app(database_url, settings=AuthSettings(default_roles=["reader", "writer"]))
+    with TestClient(app) as client:
+        assert "form/reg" in client.get("/admin/auth/form/login").text
+        assert client.post("/admin/auth/form/reg/api", json=form).json()["status"] == 0
+        held = client.portal.call(app.state.site.auth.enforcer.get_roles_for_user, "u:newbie")
+        assert sorted(held) == ["r:reader", "r:writer"]
+
+
+def test_S16_default_passwords_are_told_at_every_start(
+    make_app: Callable[..., Any], database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warned() -> list[str]:
+        found = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+        caplog.clear()
+        return [text for text in found if "password of user" in text]
+
+    for _ in range(2):
+        with TestClient(make_app(database_url)):
+            assert len(warned()) == 2
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        hashed = app.state.site.auth.get_password_hash("another one")
+        change(app, client, "root", password=hashed)
+        warned()
+    with TestClient(make_app(database_url)):
+        assert [text for text in warned() if "'root'" in text] == []
+
+
+def test_S16_a_deleted_root_does_not_come_back_with_a_known_password(
+    make_app: Callable[..., Any], database_url: str
+) -> None:
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        change(app, client, "root")
+    with TestClient(make_app(database_url)) as client:
+        for password in ("root", "", " "):
+            out = client.post("/admin/auth/gettoken", data={"username": "root", "password": password})
+            assert out.status_code == 422 or out.json()["status"] == -1
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        change(app, client, "root")
+    with TestClient(make_app(database_url, settings=AuthSettings(initial_password="secret one"))) as client:
+        Client(client, "root", "secret one")
+
+
+def test_S16_the_first_password_can_be_given(
+    make_app: Callable[..., Any], database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setenv("USER_AUTH_INITIAL_PASSWORD", "given one")
+    with TestClient(make_app(database_url)) as client:
+        Client(client, "root", "given one")
+        out = client.post("/admin/auth/gettoken", data={"username": "root", "password": "root"}).json()
+        assert out["status"] == -1
+    assert "password of user" not in caplog.text
