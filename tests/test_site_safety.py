@@ -239,6 +239,49 @@ def test_S12_judging_needs_no_header_twice() -> None:
     assert judged(origin="a", host="a") and judged(origin="http://b", host="a")
 
 
+# -- S13: uploads -----------------------------------------------------------------------------------------------------
+
+
+def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, root: Client, tmp_path: Any) -> None:
+    def upload(name: str, content: bytes = b"text") -> Any:
+        return root("POST", "/admin/file/upload", files={"file": (name, content, "image/png")})
+
+    out = upload("picture.PNG", b"\x89PNG")
+    assert out.status_code == 200 and out.json()["status"] == 0, out.text
+    url = out.json()["data"]["url"]
+    assert re.fullmatch(r"/admin/upload/\d{6}/[0-9a-f]{32}\.png", url)
+    shown = client.get(url)
+    assert shown.content == b"\x89PNG" and shown.headers["content-disposition"] == "attachment"
+    assert (
+        shown.headers["x-content-type-options"] == "nosniff" and "sandbox" in shown.headers["content-security-policy"]
+    )
+    for name in ("x.html", "x.svg", "x.SVG", "x.htm", "x.xml", "x", "", ".png/../x.html", "x.png.html", "x.png\0.html"):
+        assert upload(name).status_code in (415, 422), name
+    assert upload("big.png", b"x" * (2 * 1024 * 1024 + 1)).status_code == 413
+    assert upload("big.png", b"x" * (3 * 1024 * 1024)).status_code == 413
+
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        for _ in range(4 * 200):
+            sent += 1
+            yield b"x" * 256 * 1024
+
+    headers = {**root.headers, "Content-Type": "multipart/form-data; boundary=b"}
+    assert client.post("/admin/file/upload", content=endless(), headers=headers).status_code == 413
+    for content, kind in (
+        (b"", "multipart/form-data"),
+        (b"x", "multipart/form-data; boundary=b"),
+        (b"{}", "text/json"),
+    ):
+        answer = client.post("/admin/file/upload", content=content, headers={**root.headers, "Content-Type": kind})
+        assert answer.status_code == 422, (content, kind, answer.text)
+    stored = [path for path in (tmp_path / "upload").rglob("*") if path.is_file()]
+    assert len(stored) == 1
+
+
 # -- S15, S16: accounts -----------------------------------------------------------------------------------------------
 
 

@@ -80,7 +80,7 @@ class AuthAdminSite(AdminSite):
 
         Only a browser that is going to a page is sent somewhere; scripts get a status and a message.
         """
-        if is_logged_in(request) or not wants_page(request):
+        if is_logged_in(request) or not wants_page(request, unclear=True):
             refuse(request)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         login = f"{request.scope.get('root_path', '')}{self.router.url_path_for('login')}"

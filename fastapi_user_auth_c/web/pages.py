@@ -34,12 +34,19 @@ def link(target: str, label: str) -> str:
     return f'<a href="{escape(target)}">{escape(label)}</a>'
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a browser is going to a page, as against a script that asks for data."""
+def wants_page(request: Request, unclear: bool = False) -> bool:
+    """Whether a browser is going to a page, as against a script that asks for data.
+
+    Args:
+        request: the request.
+        unclear: the answer for clients that do not say what they take.
+    """
     if request.method != "GET" or "x-requested-with" in request.headers:
         return False
-    mode = request.headers.get("sec-fetch-mode")
-    return mode == "navigate" if mode else "application/json" not in request.headers.get("accept", "")
+    mode, accept = request.headers.get("sec-fetch-mode"), request.headers.get("accept", "")
+    if mode:
+        return mode == "navigate"
+    return "text/html" in accept or (unclear and "application/json" not in accept)
 
 
 def script_json(text: str) -> str:
