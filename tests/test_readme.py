@@ -154,3 +154,10 @@ def test_files_that_are_named_are_there() -> None:
     for name in re.findall(r"`([\w./]+)`", layout):
         places = [ROOT, ROOT / "fastapi_user_auth_c", ROOT / "tests"]
         assert any((place / name).exists() for place in places), name
+
+
+def test_settings_are_told_with_their_defaults() -> None:
+    from fastapi_user_auth_c.settings import AuthSettings
+
+    told = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", README, re.MULTILINE))
+    assert told == {name: repr(field.default) for name, field in AuthSettings.model_fields.items()}
