@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import inspect
@@ -12,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from . import columns, fields, tables
+from . import columns, fields, links, tables
 from .borrow import borrowed_names
 from .original import no_original
 from .versions import CompatError, check_faa, require
@@ -20,6 +21,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas"
+SCHEMA = f"{FAA}.crud.schema"
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -34,10 +36,14 @@ NEEDED = {
     ),
     CRUD: (
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
-        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items"
+        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items SqlalchemySelector.get_link_clause"
     ),
-    ADMIN: "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse",
+    ADMIN: (
+        "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse LinkModelForm.route_create "
+        "LinkModelForm.route_delete LinkModelForm.bind_model_admin"
+    ),
     SELECTS: "RecentTimeSelectPerm._call",
+    SCHEMA: "Paginator.__call__",
 }
 
 
@@ -172,6 +178,37 @@ def recent_time() -> None:
         require(SELECTS, "RecentTimeSelectPerm")._call = _call
 
 
+def paginator() -> None:
+    """Each request gets a paginator of its own: a page had one, so that a request could continue with another's
+    page, size and order (every release).
+    """
+
+    def call(old: Any) -> Any:
+        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return old(copy.copy(self), *args, **kwargs)
+
+        return __call__
+
+    wrap(require(SCHEMA, "Paginator"), "__call__", call)
+
+
+def linked_rows() -> None:
+    """Links do not lead to rows that a page hides (every release); see the module ``links``."""
+    form = require(ADMIN, "LinkModelForm")
+    for name in ("route_create", "route_delete"):
+        route = form.__dict__[name]
+        if not hasattr(route.fget, "__compat__"):
+            get: Any = links.route(route.fget)
+            get.__compat__ = True
+            setattr(form, name, property(get))
+    bind = form.__dict__["bind_model_admin"]
+    if not hasattr(bind.__func__, "__compat__"):
+        bound: Any = links.bind_model_admin(bind.__func__)
+        bound.__compat__ = True
+        form.bind_model_admin = classmethod(bound)
+    wrap(require(CRUD, "SqlalchemySelector"), "get_link_clause", links.get_link_clause)
+
+
 def templates() -> None:
     """Starlette >= 1.0 wants the request before the name of the template."""
     if "request" not in inspect.signature(require(ADMIN, "Jinja2Templates.TemplateResponse")).parameters:
@@ -220,6 +257,8 @@ PATCHES = (
     filters,
     written_values,
     recent_time,
+    paginator,
+    linked_rows,
     templates,
     original,
     sqlmodelx,
