@@ -298,3 +298,192 @@ def test_links_lead_to_no_hidden_row(tags: Any, tmp_path: Any, monkeypatch: pyte
                 assert site.bob("POST", f"{path}/{item}?link_id={article}").status_code == 404
             assert site.bob("POST", f"{PAGE}/list?{query}not_in&link_item_id=2", {}).status_code == 404
             assert site.bob("POST", f"{PAGE}/list?{query}in_&link_item_id=x", {}).status_code == 422
+
+
+# --- groups, settings, caches
+
+
+class GroupAdmin(AuthSelectModelAdmin):
+    """One's own rows, and those that are published, for whoever has either."""
+
+    unique_id = "GroupAdmin"
+    page_schema = amis.PageSchema(label="Groups")
+    model = RowArticle
+    select_permissions = [
+        UserSelectPerm(name="own", label="Own", reverse=True),
+        SimpleSelectPerm(name="published", label="Published", column="is_published", values=[True]),
+        SimpleSelectPerm(name="status", label="Status", values=[5]),
+    ]
+    select_any_of = [("own", "published")]
+    select_on_write = False
+
+
+GROUP_PAGE = "/admin/GroupAdmin"
+
+
+@pytest.fixture
+def group_site(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite+aiosqlite:///{tmp_path}/g.db?check_same_thread=False"
+    with Site(url, GroupAdmin, RowArticleAdmin) as site:
+        site.fill()
+        rules = [("GroupAdmin", *rule[1:]) for rule in RULES]
+        site.call(site.auth.enforcer.add_policies, [("u:bob", *rule, "allow") for rule in rules])
+        yield site
+
+
+def test_sets_of_a_group_add_up(group_site: Site) -> None:
+    site = group_site
+    made = rows(site.me)
+
+    def expected(test: Any) -> list[str]:
+        return sorted(row["title"] for row in made if test(row))
+
+    assert site.seen(url=GROUP_PAGE) == expected(lambda row: row["user_id"] == site.me)
+    site.switch("published", True, "GroupAdmin")
+    assert site.seen(url=GROUP_PAGE) == expected(lambda row: row["user_id"] == site.me or row["is_published"])
+    site.switch("own", True, "GroupAdmin")  # reverse: taken away by that
+    assert site.seen(url=GROUP_PAGE) == expected(lambda row: row["is_published"])
+    site.switch("status", True, "GroupAdmin")
+    assert site.seen(url=GROUP_PAGE) == expected(lambda row: row["is_published"] and row["status"] == 5)
+    site.switch("published", False, "GroupAdmin")
+    assert site.seen(url=GROUP_PAGE) == []
+    # and a page may let its users write what they do not see
+    assert site.bob.data("POST", f"{GROUP_PAGE}/item", {"title": "unseen"})["title"] == "unseen"
+    assert site.seen(url=GROUP_PAGE) == []
+
+
+def test_nobody_gives_sets_of_a_group_that_they_lack(group_site: Site) -> None:
+    """In a group a set in force shows more rows, not less: who may give it is the other way round."""
+    site = group_site
+    assert site.root.data("POST", "/admin/auth/UserAdmin/item", {"username": "eve", "password": "eve-password"})
+    eve = site.read(select(site.auth.user_model.id).where(site.auth.user_model.username == "eve"))[0][0]
+    manage = [("Auth>UserAdmin", name, "page") for name in ("page", "page:update_subject_data_permissions")]
+    site.call(site.auth.enforcer.add_policies, [("u:bob", *rule, "allow") for rule in manage])
+    permission = "GroupAdmin#page#page"
+
+    def give(who: Any, name: str, column: int) -> tuple[int, list[Any]]:
+        """column: 1 has the set in force, 2 not."""
+        rol = f"GroupAdmin#page:select:{name}#page:select"
+        matrix: list[Any] = [[], [], []]
+        matrix[column] = [{"rol": rol, "checked": True}]
+        json = {"permissions": permission, "policy_matrix": matrix}
+        status = who.act("/admin/auth/UserAdmin", "UpdateSubDataPermAction", eve, json).status_code
+        return status, site.auth.enforcer.get_filtered_policy(0, "u:eve", "GroupAdmin")
+
+    assert give(site.bob, "published", 1)[0] == 403  # bob does not have it himself
+    assert give(site.bob, "status", 1) == (
+        200,
+        [["u:eve", "GroupAdmin", "page:select:status", "page:select", "allow"]],
+    )
+    site.switch("published", True, "GroupAdmin")
+    status, found = give(site.bob, "published", 1)
+    assert status == 200 and ["u:eve", "GroupAdmin", "page:select:published", "page:select", "allow"] in found
+    site.switch("own", True, "GroupAdmin")  # bob no longer has his own rows, so he gives nobody theirs
+    assert give(site.bob, "own", 1)[0] == 403
+    assert give(site.bob, "own", 2)[0] == 200
+
+
+def test_groups_name_sets_of_the_page(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = type("BrokenAdmin", (GroupAdmin,), {"select_any_of": [("own", "misspelt")]})
+    with pytest.raises(ValueError, match="misspelt"), Site(f"sqlite+aiosqlite:///{tmp_path}/b.db", broken) as site:
+        site.seen()
+
+
+def test_an_own_rule_for_sets_is_asked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[str] = []
+
+    class OwnRuleAdmin(RowArticleAdmin):
+        unique_id = "RowArticleAdmin"
+
+        async def has_select_permission(self, request: Request, name: str) -> bool:
+            asked.append(name)
+            return name in ("self_create", "status_1_2_3", "recent7_create")
+
+    with Site(f"sqlite+aiosqlite:///{tmp_path}/o.db?check_same_thread=False", OwnRuleAdmin) as site:
+        made = site.fill()
+        expected = sorted(row["title"] for row in made if visible(row, {"status_1_2_3"}, site.me))
+        assert site.seen(url="/admin/OwnRuleAdmin") == expected
+        assert asked == [permission.name for permission in seven()]
+
+
+def test_a_request_asks_for_each_decision_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    enforcer = site.auth.enforcer
+    enforce, each = enforcer.enforce, enforcer.enforce_each
+
+    class Counting:
+        """The enforcer, with its decisions counted."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(enforcer, name)
+
+        def enforce(self, *request: str) -> bool:
+            asked.append(request)
+            return enforce(*request)
+
+        def enforce_each(self, subject: str, requests: Any) -> list[bool]:
+            asked.extend((subject, *request) for request in requests)
+            return each(subject, requests)
+
+    monkeypatch.setattr(site.auth, "enforcer", Counting())
+    for method, path, json in [
+        ("POST", f"{PAGE}/list", {"title": "[~]1"}),
+        ("POST", PAGE, {}),  # the page itself
+        ("POST", "/admin/", {}),  # the menu
+        ("GET", f"{PAGE}/item/1", None),
+        ("POST", f"{PAGE}/item", {"title": "new", "user_id": site.me}),
+    ]:
+        asked.clear()
+        site.bob(method, path, json)
+        assert asked and len(asked) == len(set(asked)), path
+
+
+def test_requests_share_no_paginator(site: Site) -> None:
+    """One that waits goes on with its own page, whatever others ask for meanwhile."""
+    site.fill()
+    page = site.site.get_admin_or_create(RowArticleAdmin)
+    seen_by_first: list[Any] = []
+
+    async def first_waits(request: Request, paginator: Any, filters: Any = None, **kwargs: Any) -> bool:
+        if paginator.perPage == 3:
+            other = page.paginator(page=2, perPage=50)  # what a second request does here
+            assert other is not paginator
+            seen_by_first.append((paginator.page, paginator.perPage))
+        return True
+
+    page.has_list_permission = first_waits
+    data = site.root.data("POST", f"{PAGE}/list?page=1&perPage=3&orderBy=id", {})
+    assert seen_by_first == [(1, 3)] and len(data["items"]) == 3
+    assert not hasattr(page.paginator, "page")
+
+
+def test_actions_on_users_that_are_not_seen(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forms of actions are filled from rows, too."""
+    from fastapi_user_auth_c.admin import UserAdmin, UserAuthApp
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        UserAdmin, "select_permissions", [UserSelectPerm(name="self", label="", user_column="id", reverse=True)]
+    )
+    assert UserAuthApp.UserAdmin is UserAdmin
+    with Site(f"sqlite+aiosqlite:///{tmp_path}/u.db?check_same_thread=False") as site:
+        page = "/admin/auth/UserAdmin"
+        actions = ("update_subject_page_permissions", "update_subject_roles", "copy_user_auth_link")
+        rules = [("Auth>UserAdmin", f"page:{name}", "page") for name in (*actions, "list", "read")]
+        rules.append(("Auth>UserAdmin", "page", "page"))
+        site.call(site.auth.enforcer.add_policies, [("u:bob", *rule, "allow") for rule in rules])
+        site.call(site.auth.enforcer.add_role_for_user, "u:admin", "r:secret")
+        admin = site.read(select(site.auth.user_model.id).where(site.auth.user_model.username == "admin"))[0][0]
+        assert [row["username"] for row in site.bob.data("POST", f"{page}/list", {})["items"]] == ["bob"]
+        for who, keys in ((site.bob, ""), (site.root, "admin,secret")):
+            data = who.data("GET", f"{page}/UpdateSubRolesAction/api?item_id={admin}")
+            assert data["role_keys"] == keys
+        link = f"{page}/CopyUserAuthLinkAction/api?item_id={admin}"
+        assert site.bob("GET", link).status_code == 422 and "auth_url" not in site.bob("GET", link).text
+        assert (
+            site.bob("POST", f"{page}/UpdateSubRolesAction/api?item_id={admin}", {"role_keys": ""}).status_code == 404
+        )
+        assert site.auth.enforcer.has_grouping_policy("u:admin", "r:secret")
