@@ -30,4 +30,5 @@ class RowTag(SQLModel, table=True):
     id: Optional[int] = Field(default=None, primary_key=True)
     name: str = ""
     user_id: Optional[int] = None
+    seen_at: Optional[datetime] = None  # takes aware values only, where sqlmodel has such columns
     articles: list[RowArticle] = Relationship(link_model=RowTagLink)

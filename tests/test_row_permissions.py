@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from app_for_tests import Client, example_app
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi_amis_admin import amis
 from fastapi_amis_admin.admin import (
+    FormAdmin,
     ModelAction,
     ModelAdmin,
     RecentTimeSelectPerm,
@@ -458,6 +460,36 @@ def test_requests_share_no_paginator(site: Site) -> None:
     data = site.root.data("POST", f"{PAGE}/list?page=1&perPage=3&orderBy=id", {})
     assert seen_by_first == [(1, 3)] and len(data["items"]) == 3
     assert not hasattr(page.paginator, "page")
+
+
+class SlowFormAdmin(FormAdmin):
+    """Each field of its form takes a while, as where a permission for it is looked up."""
+
+    unique_id = "SlowFormAdmin"
+    page = amis.Page(title="Slow")
+    form = amis.Form(title="Slow")
+
+    class schema(BaseModel):
+        first: str = ""
+        second: str = ""
+
+    async def get_form_item(self, request: Any, modelfield: Any) -> Any:
+        await asyncio.sleep(0)
+        return await super().get_form_item(request, modelfield)
+
+
+def test_requests_share_no_page_and_no_form(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Site(f"sqlite+aiosqlite:///{tmp_path}/f.db?check_same_thread=False", SlowFormAdmin) as site:
+        page = site.site.get_admin_or_create(SlowFormAdmin)
+
+        async def both() -> Any:
+            return await asyncio.gather(page.get_page(None), page.get_page(None))
+
+        one, other = site.call(both)
+        assert one is not other and one.body is not other.body
+        assert [[item.name for item in found.body.body] for found in (one, other)] == [["first", "second"]] * 2
+        assert page.page.body is None and page.form.body is None  # as the class has them
 
 
 def test_actions_on_users_that_are_not_seen(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

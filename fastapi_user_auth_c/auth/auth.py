@@ -256,7 +256,16 @@ class Auth(Generic[UserModelT]):
         """Whether the user of a request has any of these roles."""
         return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
 
-    async def filter_select(self, request: Request, statement: Any, *, permissions: Any, **options: Any) -> Any:
+    async def filter_select(
+        self,
+        request: Request,
+        statement: Any,
+        *,
+        permissions: Any,
+        page: Optional[str] = None,
+        any_of: Any = (),
+        entity: Any = None,
+    ) -> Any:
         """A select statement, limited to the rows that the user of a request may see; root sees all.
 
         Args:
@@ -273,7 +282,9 @@ class Auth(Generic[UserModelT]):
         """
         from ..row_permissions import filter_select
 
-        return await filter_select(self, request, statement, permissions=permissions, **options)
+        return await filter_select(
+            self, request, statement, permissions=permissions, page=page, any_of=any_of, entity=entity
+        )
 
     # --- requires
 

@@ -40,7 +40,7 @@ NEEDED = {
     ),
     ADMIN: (
         "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse LinkModelForm.route_create "
-        "LinkModelForm.route_delete LinkModelForm.bind_model_admin"
+        "LinkModelForm.route_delete LinkModelForm.bind_model_admin PageAdmin.get_page FormAdmin.get_form"
     ),
     SELECTS: "RecentTimeSelectPerm._call",
     SCHEMA: "Paginator.__call__",
@@ -178,9 +178,11 @@ def recent_time() -> None:
         require(SELECTS, "RecentTimeSelectPerm")._call = _call
 
 
-def paginator() -> None:
-    """Each request gets a paginator of its own: a page had one, so that a request could continue with another's
-    page, size and order (every release).
+def requests_apart() -> None:
+    """Each request gets a paginator, page and form of its own (every release).
+
+    A page had one of each and filled it anew for every request, so that one that waited meanwhile continued with the
+    page number, order, buttons and fields of another.
     """
 
     def call(old: Any) -> Any:
@@ -189,7 +191,25 @@ def paginator() -> None:
 
         return __call__
 
+    def page(old: Any) -> Any:
+        async def get_page(self: Any, request: Any) -> Any:
+            found = await old(self, request)
+            return copy.copy(found) if found is self.page else found
+
+        return get_page
+
+    def form(old: Any) -> Any:
+        async def get_form(self: Any, request: Any) -> Any:
+            if self.form is not None:  # the method fills self.form
+                self, shared = copy.copy(self), self.form
+                self.form = copy.copy(shared)
+            return await old(self, request)
+
+        return get_form
+
     wrap(require(SCHEMA, "Paginator"), "__call__", call)
+    wrap(require(ADMIN, "PageAdmin"), "get_page", page)
+    wrap(require(ADMIN, "FormAdmin"), "get_form", form)
 
 
 def linked_rows() -> None:
@@ -257,7 +277,7 @@ PATCHES = (
     filters,
     written_values,
     recent_time,
-    paginator,
+    requests_apart,
     linked_rows,
     templates,
     original,
