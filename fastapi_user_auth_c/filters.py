@@ -131,13 +131,14 @@ _FITTING: tuple[tuple[type[Any], tuple[type[Any], ...]], ...] = (
 
 def _fits(column_type: Any, value: Any) -> bool:
     """Whether a column of that type compares with a value as Python would; texts and the like need not."""
-    if type(value) not in (*_NUMBERS, datetime, date, Ago):
+    kind = type(value)
+    if kind not in (*_NUMBERS, datetime, date, Ago):
         return True
-    if refuses_naive(column_type):
-        return type(value) is Ago
-    if type(column_type).__module__.partition(".")[0] != "sqlalchemy":  # somebody's own, with a meaning of its own
-        return False
-    return any(isinstance(column_type, known) and type(value) in kinds for known, kinds in _FITTING)
+    if type(column_type).__module__ != sqltypes.DateTime.__module__ or column_type._variant_mapping:
+        return False  # a type of somebody's own or of one database, which may keep values in another form
+    if isinstance(column_type, sqltypes.TIMESTAMP) or getattr(column_type, "timezone", False):
+        return False  # where clocks are put forward, a later local time may be an earlier moment
+    return any(isinstance(column_type, known) and kind in kinds for known, kinds in _FITTING)
 
 
 def column_of(entity: Any, name: str) -> Any:
@@ -497,6 +498,8 @@ def _attribute(user: Any, name: str) -> Any:
 
 def _clause(column: Any, op: str, null: bool, values: list[Any]) -> Any:
     """A term for SQLAlchemy."""
+    if not all(isinstance(value, bool) for value in values):  # of a list that begins with one it expects no numbers
+        values = [int(value) if isinstance(value, bool) else value for value in values]
     if op in _COMPARISONS:
         # SQLAlchemy takes a bool for a constant, which it compares for equality only
         return _COMPARISONS[op](column, literal(values[0]) if isinstance(values[0], bool) else values[0])

@@ -263,7 +263,22 @@ async def filter_select(
     any_of: Iterable[Collection[str]] = (),
     entity: Any = None,
 ) -> Select[Any]:
-    """See :meth:`fastapi_user_auth_c.auth.Auth.filter_select`."""
+    """A select statement, limited to the rows that the user of a request may see; root sees all.
+
+    Args:
+        auth: the :class:`~fastapi_user_auth_c.auth.Auth`.
+        request: the request.
+        statement: of a mapped class, an alias of one, or a table.
+        permissions: sets of rows. Each one in force narrows the statement: those that the user has, and of those with
+            ``reverse`` the ones that the user has not.
+        page: the object of the rules that give them; default the name of the table.
+        any_of: groups of names, of which one in force has to hold the row.
+        entity: what the rows are of, where the statement selects from several; default its first.
+
+    Raises:
+        ValueError: a group names no permission, or the statement does not say what it selects from.
+        AttributeError: there is no such column, or the user has no such attribute.
+    """
     permissions, groups = list(permissions), [list(group) for group in any_of]
     check_groups(permissions, groups)
     entity = _entity(statement) if entity is None else entity

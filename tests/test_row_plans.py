@@ -214,7 +214,6 @@ def test_columns_that_take_aware_times_only(session: Session) -> None:
         for name, days in (("a", 10), ("b", 3))
     ]
     found = asyncio.run(restrict(page, request, select(RowTag.id), permissions, [True, True]))
-    assert where_of(found).count("seen_at") == 1
     assert ids(session, found) == [1]
     assert ids(session, asyncio.run(one_by_one(page, request, select(RowTag.id), permissions))) == [1]
     session.rollback()

@@ -256,35 +256,18 @@ class Auth(Generic[UserModelT]):
         """Whether the user of a request has any of these roles."""
         return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
 
-    async def filter_select(
-        self,
-        request: Request,
-        statement: Any,
-        *,
-        permissions: Any,
-        page: Optional[str] = None,
-        any_of: Any = (),
-        entity: Any = None,
-    ) -> Any:
+    async def filter_select(self, request: Request, statement: Any, *, permissions: Any, **options: Any) -> Any:
         """A select statement, limited to the rows that the user of a request may see; root sees all.
 
         Args:
             request: the request.
             statement: of a mapped class, an alias of one, or a table.
-            permissions: sets of rows, as in ``select_permissions`` of an admin page. Each one in force narrows the
-                statement: those that the user has, and of those with ``reverse`` the ones that the user has not.
-            page: the object of the rules that give them; default the name of the table.
-            any_of: groups of names, of which one in force has to hold the row.
-            entity: what the rows are of, where the statement selects from several; default its first.
-
-        Raises:
-            ValueError: a group names no permission, or the statement does not say what it selects from.
+            permissions: sets of rows, as in ``select_permissions`` of an admin page.
+            options: ``page``, ``any_of`` and ``entity`` of :func:`fastapi_user_auth_c.row_permissions.filter_select`.
         """
         from ..row_permissions import filter_select
 
-        return await filter_select(
-            self, request, statement, permissions=permissions, page=page, any_of=any_of, entity=entity
-        )
+        return await filter_select(self, request, statement, permissions=permissions, **options)
 
     # --- requires
 
