@@ -266,7 +266,8 @@ def compile_filter(
         loose: names of such columns, where there is no model.
 
     Raises:
-        ValueError: a malformed term, an unknown name, a column name that is empty or holds a NUL or lone surrogates.
+        ValueError: a malformed term, an unknown name, a column name that is empty or holds a NUL or lone surrogates,
+            or more than 8,192 terms.
     """
     builder = _Builder(model, loose)
     if not isinstance(permissions, Mapping):
@@ -493,7 +494,11 @@ _MISSING = object()
 
 
 def _attribute(user: Any, name: str) -> Any:
-    return user[name] if isinstance(user, Mapping) else getattr(user, name)
+    if not isinstance(user, Mapping):
+        return getattr(user, name)
+    if name not in user:
+        raise AttributeError(f"the user has no {name!r}")
+    return user[name]
 
 
 def _clause(column: Any, op: str, null: bool, values: list[Any]) -> Any:

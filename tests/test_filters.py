@@ -303,8 +303,9 @@ def test_users_without_a_value_and_guests() -> None:
     assert plan.sql(user={"team": 3}) == ('"team" = ?', [3])
     assert plan.sql(user=User()) == ('"team" IS NULL', [])  # as column == None
     assert plan.sql() == ("1 = 0", [])
-    with pytest.raises(AttributeError):
-        plan.sql(user=object())
+    for user in (object(), {"id": 1}):
+        with pytest.raises(AttributeError):
+            plan.sql(user=user)
     for terms in ([("team", "!=", user_attribute("team"))], [("team", "not in", [1, user_attribute("team")])]):
         plan = compile_filter(terms)
         assert plan.sql()[0] == "1 = 0"  # a guest never sees more

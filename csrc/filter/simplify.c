@@ -137,7 +137,7 @@ static bool bound_implies(fua_filter *f, const fua_term *a, const fua_term *b) {
 
 /* Whether b holds wherever a does.  a is a term that can hold. */
 static bool implies(fua_filter *f, const fua_term *a, const fua_term *b) {
-    if (!same_column(a, b)) {
+    if (!same_column(a, b) || (has_later(f, b) && !has_later(f, a))) { /* b may be a user's where there is no user */
         return false;
     }
     if (a->op == FUA_FILTER_CLAUSE) {
@@ -389,7 +389,8 @@ static void join_branches(fua_filter *f, uint32_t first, uint32_t second) {
         return;
     }
     fua_term *a = only_term(f, first), *b = only_term(f, second);
-    if (a != NULL && b != NULL && a->op == FUA_FILTER_IN && b->op == FUA_FILTER_IN && a->column == b->column) {
+    if (a != NULL && b != NULL && a->op == FUA_FILTER_IN && b->op == FUA_FILTER_IN && a->column == b->column &&
+        has_later(f, a) == has_later(f, b)) {
         join_lists(f, a, b);
         (void)prune(f, a, a, is_repeated);
         drop_branch(f, second);

@@ -4,7 +4,8 @@
  * group, and of each group one alternative has to hold.  A term is true, or not: SQL's unknown, which a row without a
  * value (NULL) gives in comparisons, counts as not true, and nothing here negates a term.
  *
- * Values are known by a number of the caller's (`ref`).  Only some kinds say more, and only what holds in any database:
+ * Values are known by a number of the caller's (`ref`).  Those not known yet are a user's; without a user, a term that
+ * has one is not true, whatever else stands in it.  Only some kinds say more, and only what holds in any database:
  * texts have no order and no inequality here, since a collation may take two different ones for equal. */
 #ifndef FUA_FILTER_TERMS_H
 #define FUA_FILTER_TERMS_H
@@ -28,7 +29,7 @@ typedef enum fua_value_kind {
     FUA_VALUE_DATE,    /* days */
     FUA_VALUE_TIME,    /* microseconds; may be rounded, as reals */
     FUA_VALUE_AGO,     /* microseconds before a now that is not known yet; may be rounded */
-    FUA_VALUE_LATER,   /* not known yet, and may turn out to be NULL */
+    FUA_VALUE_LATER,   /* not known yet; may turn out to be NULL, or all such may be missing: see below */
     FUA_VALUE_KINDS
 } fua_value_kind;
 

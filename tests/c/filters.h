@@ -15,6 +15,7 @@
 typedef struct filter_world {
     double values[WORLD_REFS]; /* by ref */
     bool clauses[8];           /* by number */
+    bool nobody;               /* there is no user: terms with a value not known yet are not true */
 } filter_world;
 
 static inline double world_down(double value) { /* to an integer; no other function of libm is needed */
@@ -34,6 +35,7 @@ static inline double world_round(double value, uint32_t how) {
 static inline void world_fill(filter_world *world, const fua_filter *filter, uint32_t (*chance)(void *), void *state) {
     uint32_t how = chance(state);
     double now = (double)(chance(state) % 8);
+    world->nobody = chance(state) % 4 == 0;
     for (size_t i = 0; i < WORLD_REFS; i++) {
         world->values[i] = (double)(chance(state) % 5);
     }
@@ -62,6 +64,9 @@ static inline bool world_term(const filter_world *world, const fua_filter *f, co
     double at = row[term->column], bound = 0;
     bool found = term->null && isnan(at);
     for (uint32_t v = term->first; v != FUA_FILTER_NONE; v = f->values[v].next) {
+        if (world->nobody && f->values[v].kind == FUA_VALUE_LATER) {
+            return false;
+        }
         bound = world->values[f->values[v].ref % WORLD_REFS];
         found = found || at == bound || (isnan(at) && isnan(bound));
     }

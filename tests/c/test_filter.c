@@ -156,6 +156,9 @@ static void test_what_is_left_alone(void) {
     check_sql("a=$u a=N,1", "\"a\" = ? AND (\"a\" = ? OR \"a\" IS NULL)"); /* the user may have no value */
     check_sql("a=$u a!=-", "\"a\" = ? AND \"a\" IS NOT NULL");
     check_sql("a=$u,1 a=$u", "\"a\" = ?");
+    check_sql("a=1 a=$u,1", "\"a\" = ? AND \"a\" IN (?, ?)"); /* or there may be no user */
+    check_sql("(a=1|a=$u)", "(\"a\" = ? OR \"a\" = ?)");
+    check_sql("(a=$v|a=$u)", "\"a\" IN (?, ?)");
     check_sql("a=@1 a=@2", "1 = 0");
 }
 
