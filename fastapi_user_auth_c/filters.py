@@ -183,7 +183,7 @@ class _Builder:
             loose = not all(_fits(column_type, value) for value in values)
             if loose:
                 self.loose |= {column}
-        return (column, op, null, tuple(self.value(value, loose) for value in values))
+        return (column, op, null, tuple(dict.fromkeys(self.value(value, loose) for value in values)))
 
     def term(self, term: Any) -> Iterator[Any]:
         """A term of the caller's; nothing for one that is always true."""

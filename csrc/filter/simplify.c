@@ -6,6 +6,8 @@
  * implication and contradiction.  Nothing known means that both terms stay.
  */
 
+#define REPEATED_WITHIN 64 /* first values of a list that the others are compared with, to find repeated ones */
+
 #define EACH_VALUE(filter, term, index)                                                                               \
     for (uint32_t index = (term)->first; index != FUA_FILTER_NONE; index = (filter)->values[index].next)
 
@@ -231,9 +233,10 @@ static bool prune(fua_filter *f, fua_term *list, const fua_term *by, value_test 
     return changed;
 }
 
-/* Whether a value stands in the list before. */
+/* Whether a value stands in the list before; where that is far away it is not looked for. */
 static bool is_repeated(fua_filter *f, const fua_term *list, uint32_t value) {
-    for (uint32_t v = list->first; v != value && f->steps > 0; v = f->values[v].next) {
+    size_t looked_at = 0;
+    for (uint32_t v = list->first; v != value && looked_at < REPEATED_WITHIN; v = f->values[v].next, looked_at++) {
         if (order(f, v, value) == FUA_ORDER_SAME) {
             return true;
         }
