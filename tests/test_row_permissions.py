@@ -260,10 +260,13 @@ class PlainTagAdmin(ModelAdmin):
     link_model_fields = [RowTag.articles]
 
 
+@pytest.mark.parametrize("database_url", ["aiosqlite", "pymysql"], indirect=True)
 @pytest.mark.parametrize("tags", [RowTagAdmin, PlainTagAdmin])
-def test_links_lead_to_no_hidden_row(tags: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_lead_to_no_hidden_row(
+    tags: Any, database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    with Site(f"sqlite+aiosqlite:///{tmp_path}/l.db?check_same_thread=False", RowArticleAdmin, tags) as site:
+    with Site(database_url, RowArticleAdmin, tags) as site:
         site.fill()
         rules = [(tags.unique_id, *rule[1:]) for rule in RULES]
         site.call(site.auth.enforcer.add_policies, [("u:bob", *rule, "allow") for rule in rules])

@@ -89,7 +89,8 @@ _CHUNK = 500  # keys asked for in one statement
 class AuthSelectModelAdmin(CheckedIdsModelAdmin, BaseAuthSelectModelAdmin):
     """A model page whose rows are limited by the data sets in ``select_permissions``; root sees all.
 
-    A row that is not seen is not there: reading, changing, deleting it and acting on it answer 404.
+    A row that is not seen is not there: reading, changing, deleting it and acting on it answer 404. Of several ids
+    those of rows that are seen count.
     """
 
     select_any_of: Sequence[Collection[str]] = ()
