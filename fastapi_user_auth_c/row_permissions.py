@@ -20,7 +20,7 @@ from fastapi_amis_admin.admin import (
     UserSelectPerm,
 )
 from fastapi_amis_admin.admin.extensions.schemas import SelectPerm
-from sqlalchemy import Alias, FromClause, Table, and_, inspect, select, tuple_
+from sqlalchemy import Alias, Delete, FromClause, Table, Update, and_, inspect, select, tuple_
 from sqlalchemy.sql import Select
 from starlette.requests import Request
 
@@ -210,12 +210,12 @@ async def _as_condition(permission: Any, page: Any, entity: Any, request: Reques
 async def restrict(
     page: Any,
     request: Request,
-    statement: Select[Any],
+    statement: Any,
     permissions: Sequence[Any],
     forces: Sequence[bool],
     any_of: Sequence[Collection[str]] = (),
     entity: Any = None,
-) -> Select[Any]:
+) -> Any:
     """A statement with the permissions in force added to it: those that are called, then one ``where`` for the rest.
 
     Args:
@@ -238,7 +238,7 @@ async def restrict(
         terms = _terms(permission)
         alone = permission.name not in grouped
         if terms is None:
-            if alone and entity is base and not _has_filters(permission):
+            if alone and entity is base and isinstance(statement, Select) and not _has_filters(permission):
                 statement = await _called(permission, page, request, statement)
                 continue
             terms = [Condition(number)]
@@ -256,14 +256,14 @@ async def restrict(
 async def filter_select(
     auth: Any,
     request: Request,
-    statement: Select[Any],
+    statement: Any,
     *,
     permissions: Iterable[SelectPerm],
     page: str | None = None,
     any_of: Iterable[Collection[str]] = (),
     entity: Any = None,
-) -> Select[Any]:
-    """A select statement, limited to the rows that the user of a request may see; root sees all.
+) -> Any:
+    """A select, update or delete statement, limited to the rows that the user of a request may see; root sees all.
 
     Args:
         auth: the :class:`~fastapi_user_auth_c.auth.Auth`.
@@ -276,11 +276,13 @@ async def filter_select(
         entity: what the rows are of, where the statement selects from several; default its first.
 
     Raises:
-        ValueError: a group names no permission, or the statement does not say what it selects from.
+        ValueError: a group names no permission, or the statement is of another kind, or does not say what it is about.
         AttributeError: there is no such column, or the user has no such attribute.
     """
     permissions, groups = list(permissions), [list(group) for group in any_of]
     check_groups(permissions, groups)
+    if not isinstance(statement, (Select, Update, Delete)):
+        raise ValueError(f"{type(statement).__name__} is neither a select, nor an update or delete statement")
     entity = _entity(statement) if entity is None else entity
     model = _base(entity)
     if await subject_of(auth, request) == f"u:{SystemUserEnum.ROOT}":
@@ -290,12 +292,15 @@ async def filter_select(
     return await restrict(Page(model, _Site(auth)), request, statement, permissions, forces, groups, entity)
 
 
-def _entity(statement: Select[Any]) -> Any:
-    """The mapped class, alias or table that a statement selects from first.
+def _entity(statement: Any) -> Any:
+    """The mapped class, alias or table that a statement selects from first, or changes.
 
     Raises:
         ValueError: it does not say.
     """
+    if not isinstance(statement, Select):
+        changed = statement.entity_description
+        return changed["entity"] if "entity" in changed else changed["table"]
     for description in statement.column_descriptions:
         if description.get("entity") is not None:
             return description["entity"]

@@ -14,7 +14,7 @@ from fastapi_amis_admin.admin.extensions.schemas import SelectPerm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_models import RowArticle, RowTag, RowTagLink
-from sqlalchemy import create_engine, func, insert, select, table
+from sqlalchemy import create_engine, delete, func, insert, select, table, update
 from sqlalchemy.exc import CompileError
 from sqlalchemy.orm import Session, aliased
 from starlette.requests import Request
@@ -262,6 +262,20 @@ def test_outside_of_the_admin_site(session: Session) -> None:
     joined = select(RowTag, RowArticle).join(RowArticle, RowArticle.user_id == RowTag.user_id)
     assert where_of(apply(FakeAuth(), joined, [own])) == "row_tag.user_id = 2"
     assert where_of(apply(FakeAuth(), joined, [own], entity=RowArticle)) == "row_article.user_id = 2"
+
+
+@pytest.mark.parametrize("target", [RowArticle, RowArticle.__table__])
+def test_statements_that_change_rows(session: Session, target: Any) -> None:
+    own = UserSelectPerm(name="own", label="", reverse=True)
+    called = SelectPerm(name="c", label="", call=published, reverse=True)
+    count = session.scalar(apply(FakeAuth(), select(func.count()).select_from(target), [own, called]))
+    assert count
+    for statement in (update(target).values(title="changed"), delete(target)):
+        assert session.execute(apply(FakeAuth(), statement, [own, called])).rowcount == count
+    assert session.scalar(select(func.count()).where(RowArticle.title == "changed")) == 0
+    session.rollback()
+    with pytest.raises(ValueError, match="neither"):
+        apply(FakeAuth(), insert(target), [own])
 
 
 def test_rows_with_a_key_of_two_columns(session: Session) -> None:

@@ -257,7 +257,7 @@ class Auth(Generic[UserModelT]):
         return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
 
     async def filter_select(self, request: Request, statement: Any, *, permissions: Any, **options: Any) -> Any:
-        """A select statement, limited to the rows that the user of a request may see; root sees all.
+        """A select, update or delete statement, limited to the rows that the user of a request may see; root sees all.
 
         Args:
             request: the request.

@@ -124,7 +124,7 @@ class AuthSelectModelAdmin(CheckedIdsModelAdmin, BaseAuthSelectModelAdmin):
         if not permissions or await subject_of(self.site, request) == f"u:{SystemUserEnum.ROOT}":
             return sel
         forces = await self._in_force(request, permissions)
-        return await restrict(self, request, sel, permissions, forces, self.select_any_of)
+        return await restrict(self, request, sel, permissions, forces, self.select_any_of)  # type: ignore[no-any-return]
 
     # --- what is written stays in sight
 
