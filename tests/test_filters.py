@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import itertools
 import math
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -463,3 +466,32 @@ def test_many_values_take_no_time() -> None:
     many = list(range(100_000))
     plan = compile_filter([("a", "in", many), ("a", "in", many[::-1]), ("a", "not in", many)])
     assert len(plan.sql()[1]) <= 300_000
+
+
+def test_no_object_is_left_behind() -> None:
+    """Neither by what is read and written, nor by what is refused half-way."""
+    term = ("a", "in", True, (("integer", 1000, 1000), ("opaque", 0, 1001)))
+    good: list[Any] = [term, [[term], [("b", "<", False, (("real", 1.5, 1002),))]]]
+    bad: list[Any] = [
+        [term, ("b", "<", False, ())],
+        [term, [[term], [("c\0", "in", False, ())]]],
+        [term, ("\ud800", "in")],
+    ]
+
+    def use() -> None:
+        filter_simplify(good)
+        filter_sql(good, "named", '"', "t", "p", 1)
+        for items in bad:
+            with contextlib.suppress(ValueError, TypeError):
+                filter_simplify(items)
+            with contextlib.suppress(ValueError, TypeError):
+                filter_sql(items, "qmark", '"', "t", "p", 1)
+
+    for _ in range(50):
+        use()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(1000):
+        use()
+    gc.collect()
+    assert sys.getallocatedblocks() < before + 500

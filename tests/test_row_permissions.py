@@ -207,6 +207,10 @@ def test_nothing_that_is_hidden_is_reached_or_written(site: Site) -> None:
     for item in (hidden_id, 999999):
         assert bob("POST", f"{PAGE}/Touch/api?item_id={item}", {}).status_code == 404
     assert bob("GET", f"{PAGE}/item/x").status_code == 422
+    for who in (Client(site.client), Client(site.client, "admin")):  # may not open the page at all
+        for method, json in (("GET", None), ("PUT", {"title": "changed"}), ("DELETE", None)):
+            for item in (own_id, hidden_id, "x"):
+                assert who(method, f"{PAGE}/item/{item}", json).status_code in (401, 403)
     assert bob.data("GET", f"{PAGE}/item/{own_id}")["title"] == "0"
     assert bob.data("POST", f"{PAGE}/Touch/api?item_id={own_id},{hidden_id}", {}) == [own_id]
     # of several only those that are seen
