@@ -1,15 +1,17 @@
 """Speed of row permissions, as ratios within one run, so that the machine does not matter.
 
-    python tests/bench/filters.py [interpreter that has fastapi-user-auth 0.7.3]
+    python -m tests.bench.filters [--original PYTHON]
 
 A page with the seven permissions of the documentation, 1,000 rules, and a user with two roles: ``filter_select`` on the
 statement of a request whose user is known, the same without what earlier requests left behind, the compiler alone,
-and a request for the list end to end.  With an interpreter of its own pins the original does the same, on
-the same rows, and shows them.  Ends with status 1 when a bar is missed.
+and a request for the list end to end.  ``PYTHON`` is an interpreter that has the original (fastapi_user_auth and
+fastapi_amis_admin 0.7.3) on releases that it runs on; it does the same, and has to show the same rows.  Ends with
+status 1 when a bar is missed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import random
@@ -197,7 +199,9 @@ def work(package: str) -> None:
 
 def result_of(python: str, package: str) -> dict[str, Any]:
     """What a process of that interpreter measures; RuntimeError if it does not get that far."""
-    command = [python, "-W", "ignore", str(Path(__file__).resolve()), "--worker", package]
+    # not as a script, whose folder would come before the standard library
+    start = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [python, "-W", "ignore", "-c", start, str(Path(__file__).resolve()), "--worker", package]
     with tempfile.TemporaryDirectory() as folder:  # the site makes a directory for uploads
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
     lines = [line for line in done.stdout.splitlines() if line.startswith("result:")]
@@ -207,15 +211,19 @@ def result_of(python: str, package: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--original", metavar="PYTHON")
+    parser.add_argument("--worker", metavar="PACKAGE", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker)
         return 0
     here = result_of(sys.executable, "fastapi_user_auth_c")
     theirs: dict[str, Any] | None = None
     reason = "no interpreter with it was given"
-    if sys.argv[1:]:
+    if options.original:
         try:
-            theirs = result_of(sys.argv[1], "fastapi_user_auth")
+            theirs = result_of(options.original, "fastapi_user_auth")
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             reason = str(error)
     missed: list[str] = []
