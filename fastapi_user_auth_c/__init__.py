@@ -16,6 +16,7 @@ from .drop_in import install
 if TYPE_CHECKING:
     from .admin import AuthAdminSite
     from .auth import Auth, AuthBackend, AuthRouter
+    from .filters import compile_filter
     from .passwords import PasswordHasher
     from .policy import AsyncEnforcer, Enforcer
 
@@ -29,6 +30,7 @@ __all__ = [
     "Enforcer",
     "PasswordHasher",
     "__version__",
+    "compile_filter",
     "install",
 ]
 
@@ -40,6 +42,7 @@ _HOMES = {
     "AuthRouter": "auth",
     "Enforcer": "policy",
     "PasswordHasher": "passwords",
+    "compile_filter": "filters",
 }
 
 install_hook()

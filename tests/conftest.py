@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,12 @@ URLS = {
 }
 
 
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database for the driver in ``request.param`` (default aiosqlite)."""
-    driver = getattr(request, "param", "aiosqlite")
+@contextmanager
+def empty_database(driver: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database for a driver, which lasts as long as the block; skips where there is no server."""
     template = URLS[driver]
     if template.startswith("sqlite"):
-        yield template.format(path=tmp_path / "test.db")
+        yield template.format(path=folder / "test.db")
         return
     from sqlalchemy import create_engine, text
 
@@ -57,6 +57,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}" + (" WITH (FORCE)" if is_postgres else "")))
         admin.dispose()
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database for the driver in ``request.param`` (default aiosqlite)."""
+    with empty_database(getattr(request, "param", "aiosqlite"), tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_fuzz_targets_on_their_corpus(source, objects, tmp_path):
 
 
 def test_the_extension_under_sanitizers(objects, tmp_path):
-    """The tests of the engine, passwords and tokens again, with the extension built for finding faults of memory."""
+    """The tests of what is in C once more, with the extension built for finding faults of memory."""
     built = tmp_path / "lib"
     package = built / "fastapi_user_auth_c"
     shutil.copytree(
@@ -141,7 +141,7 @@ def test_the_extension_under_sanitizers(objects, tmp_path):
         "UBSAN_OPTIONS": "halt_on_error=1",
         "PYTHONPATH": str(built),
     }
-    names = ("policy_engine", "explain", "passwords", "schemes", "tokens", "token_keys")
+    names = ("policy_engine", "explain", "passwords", "schemes", "tokens", "token_keys", "filters")
     tests = [str(ROOT / "tests" / f"test_{name}.py") for name in names]
     command = [
         sys.executable,

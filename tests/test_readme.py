@@ -125,7 +125,7 @@ def test_seeing_why(tmp_path: Path) -> None:
 
 
 def test_the_other_commands(capsys: Any) -> None:
-    benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http")}
+    benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http", "filters")}
     known = {"pip install -e '.[redis,postgres]'"} | benches
     others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
     assert set(others) == known

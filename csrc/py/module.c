@@ -86,7 +86,10 @@ static int module_exec(PyObject *module) {
     if (add_token_errors(module, state) < 0) {
         return -1;
     }
-    return fua_py_add_engine(module) < 0 || fua_py_add_passwords(module) < 0 || fua_py_add_tokens(module) < 0 ? -1 : 0;
+    return fua_py_add_engine(module) < 0 || fua_py_add_passwords(module) < 0 || fua_py_add_tokens(module) < 0 ||
+                   fua_py_add_filter(module) < 0
+               ? -1
+               : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg) {
@@ -135,7 +138,7 @@ static PyModuleDef_Slot module_slots[] = {
 struct PyModuleDef fua_py_module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "fastapi_user_auth_c._core",
-    .m_doc = "Policy engine, password hashing and token codec in C.",
+    .m_doc = "Policy engine, password hashing, token codec and row filters in C.",
     .m_size = sizeof(fua_py_state),
     .m_slots = module_slots,
     .m_traverse = module_traverse,

@@ -32,6 +32,7 @@ fua_py_state *fua_py_state_of_instance(PyObject *self);
 /* Areas of the module; each returns 0, or -1 with an exception set. */
 int fua_py_add_engine(PyObject *module);
 int fua_py_add_tokens(PyObject *module);
+int fua_py_add_filter(PyObject *module);
 
 /* Sets the exception for a status that has no rule or text to name. */
 void fua_py_raise(fua_status status);

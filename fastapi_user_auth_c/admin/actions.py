@@ -48,6 +48,7 @@ def get_admin_select_permission_rows(admin: PageSchemaAdmin) -> list[dict[str, A
             "label": f"{_('Data only')}-{permission.label}",
             "rol": permission_encode(admin.unique_id, f"page:select:{permission.name}", "page:select"),
             "reverse": permission.reverse,
+            **({"any_of": True} if any(permission.name in group for group in admin.select_any_of) else {}),
         }
         for permission in admin.select_permissions
     ]
@@ -64,10 +65,15 @@ def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list
     ]
 
 
-async def fetch_items(admin: Any, item_id: Any) -> list[Any]:
-    """The rows of that id; HTTP 422 for what cannot be one."""
+async def fetch_items(admin: Any, item_id: Any, request: Optional[Request] = None) -> list[Any]:
+    """The rows of that id, as long as the user of the request sees them; HTTP 422 for what cannot be an id."""
     try:
-        return list(await admin.fetch_items(item_id))
+        items = list(await admin.fetch_items(item_id))
+        if request is None or not items:
+            return items
+        seen = (await admin.get_select(request)).where(admin.pk.in_([getattr(item, admin.pk_name) for item in items]))
+        keys = set((await admin.db.async_scalars(seen.with_only_columns(admin.pk))).all())
+        return [item for item in items if getattr(item, admin.pk_name) in keys]
     except (ValueError, TypeError, OverflowError, DBAPIError) as error:
         raise unprocessable(_("There is no such user or role")) from error
 
@@ -87,16 +93,16 @@ class BaseSubAction(ModelAction):
         else:
             raise TypeError(f"{admin.model.__name__} is neither a user nor a role model")
 
-    async def get_subject_by_id(self, item_id: str) -> str:
-        """The subject of a row; "" when there is no such row. HTTP 422 for what cannot be an id."""
-        items = await fetch_items(self.admin, item_id)
+    async def get_subject_by_id(self, item_id: str, request: Optional[Request] = None) -> str:
+        """The subject of a row; "" when there, or in sight of the request's user, is none. HTTP 422 for no id."""
+        items = await fetch_items(self.admin, item_id, request)
         if not items:
             return ""
         return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
 
     async def changeable_subject(self, request: Request, item_id: list[Any]) -> Optional[str]:
         """The subject to change; None when it is the caller. HTTP 422 when there is none, 403 when it is root."""
-        subject = await self.get_subject_by_id(item_id[0]) if item_id else ""
+        subject = await self.get_subject_by_id(item_id[0], request) if item_id else ""
         if not subject:
             raise unprocessable(_("There is no such user or role"))
         if subject == await subject_of(self.site, request):
@@ -156,7 +162,7 @@ class UpdateSubRolesAction(BaseSubAction):
         item_id = request.query_params.get("item_id")
         if not item_id:
             return BaseApiOut(data=self.schema())
-        subject = await self.get_subject_by_id(item_id)
+        subject = await self.get_subject_by_id(item_id, request)
         roles = await resolved(self.site.auth.enforcer.get_roles_for_user(subject)) if subject else []
         return BaseApiOut(data=self.schema(role_keys=",".join(role.removeprefix("r:") for role in roles)))
 
@@ -237,7 +243,7 @@ class ViewSubPagePermAction(BaseSubPermAction):
         item_id = request.query_params.get("item_id")
         if not item_id:
             return BaseApiOut(data=self.schema())
-        subject = await self.get_subject_by_id(item_id)
+        subject = await self.get_subject_by_id(item_id, request)
         held = await get_subject_page_permissions(self.site.auth.enforcer, subject=subject, implicit=self._implicit)
         allowed = dict.fromkeys(text.removesuffix("#allow") for text in held if text.endswith("#allow"))
         return BaseApiOut(data=self.schema(permissions=",".join(allowed)))
@@ -349,18 +355,20 @@ class UpdateSubDataPermAction(BaseSubPermAction):
         dependencies = [Depends(self._permission_depend)]
 
         @self.router.get("/get_admin_action_options", response_model=BaseApiOut, dependencies=dependencies)
-        async def get_admin_action_options(item_id: str) -> Any:
-            subject = await self.get_subject_by_id(item_id)
+        async def get_admin_action_options(request: Request, item_id: str) -> Any:
+            subject = await self.get_subject_by_id(item_id, request)
             return BaseApiOut(data=get_admin_action_options_by_subject(self.site.auth.enforcer, subject, self.site))
 
         @self.router.get("/get_admin_action_perm_options", response_model=BaseApiOut, dependencies=dependencies)
-        async def get_admin_action_perm_options(permission: str = "", item_id: str = "", type: str = "policy") -> Any:
+        async def get_admin_action_perm_options(
+            request: Request, permission: str = "", item_id: str = "", type: str = "policy"
+        ) -> Any:
             columns = [{"label": _(name), "col": name} for name in ("default", "allow", "deny")]
             data: dict[str, Any] = {"columns": columns[1:] if type == "effect" else columns, "rows": []}
             rows = self.rows(permission) if permission else None
             if rows is not None:
                 data["rows"] = rows
-                subject = await self.get_subject_by_id(item_id) if item_id else ""
+                subject = await self.get_subject_by_id(item_id, request) if item_id else ""
                 if subject and type == "effect":
                     data["value"] = get_subject_effect_matrix(self.site.auth.enforcer, subject=subject, rows=rows)
                 elif subject:
@@ -431,7 +439,7 @@ class LogoutEverywhereAction(BaseSubAction):
 
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         await self.changeable_subject(request, item_id)  # one's own account is not refused
-        for user in await fetch_items(self.admin, item_id[0]):
+        for user in await fetch_items(self.admin, item_id[0], request):
             await self.site.auth.logout_everywhere(user)
         return BaseApiOut(msg="success")
 
@@ -461,7 +469,7 @@ class CopyUserAuthLinkAction(BaseSubAction):
 
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         await self.changeable_subject(request, item_id)
-        user = (await fetch_items(self.admin, item_id[0]))[0]
+        user = (await fetch_items(self.admin, item_id[0], request))[0]
         auth, caller = self.site.auth, await subject_of(self.site, request)
         if not user.is_authenticated or not await covers(auth.enforcer, caller, f"u:{user.username}"):
             refuse(request)

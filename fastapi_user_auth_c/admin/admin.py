@@ -29,12 +29,11 @@ from fastapi_amis_admin.amis.components import (
 )
 from fastapi_amis_admin.amis.constants import DisplayModeEnum, LevelEnum
 from fastapi_amis_admin.crud.schema import BaseApiOut
-from fastapi_amis_admin.crud.utils import ItemIdListDepend
 from fastapi_amis_admin.utils.pydantic import create_model_by_model, model_fields
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 from starlette.requests import Request
@@ -53,12 +52,12 @@ from ..auth.models import (
 )
 from ..auth.schemas import SystemUserEnum
 from ..db import run_committed, run_read
-from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
+from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, CheckedIdsModelAdmin
 from ..utils.casbin import forget_subject, update_subject_roles
 from ..web.cookies import has_token_cookie, set_token_cookie
 from ..web.origin import refuse_foreign
 from ..web.redirects import local_path
-from .access import refuse, unprocessable
+from .access import refuse
 from .actions import (
     CopyUserAuthLinkAction,
     LogoutEverywhereAction,
@@ -318,25 +317,6 @@ class UserInfoFormAdmin(FormAdmin):
         return await self.site.auth.requires(response=False)(request)  # type: ignore[no-any-return]
 
 
-class _CheckedIds(ModelAdmin):
-    """Ids in addresses that cannot be one get HTTP 422, those of no row 404."""
-
-    @property
-    def filtered_item_id(self) -> Callable[..., Any]:
-        filtered = super().filtered_item_id
-
-        async def depend(item_id: ItemIdListDepend, sel: self.AnnotatedSelect) -> Any:  # type: ignore[name-defined]
-            try:
-                found = await filtered(item_id, sel)
-            except (ValueError, TypeError, OverflowError, DBAPIError) as error:
-                raise unprocessable(_("Parameter error")) from error
-            if not found:
-                raise HTTPException(status_code=404, detail="Not Found")
-            return found
-
-        return depend
-
-
 class _SubjectAdmin(ModelAdmin):
     """A page whose items are subjects of the policy: they come and go together with their rules."""
 
@@ -380,7 +360,6 @@ def _of_model(model: Any, fields: Any) -> list[Any]:
 
 
 class UserAdmin(
-    _CheckedIds,
     _SubjectAdmin,
     AuthFieldModelAdmin,
     AuthSelectModelAdmin,
@@ -484,7 +463,7 @@ class UserAdmin(
         return data
 
 
-class RoleAdmin(_CheckedIds, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
+class RoleAdmin(CheckedIdsModelAdmin, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
     """The page of roles."""
 
     unique_id = "Auth>RoleAdmin"
@@ -528,7 +507,7 @@ class RoleAdmin(_CheckedIds, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdm
         return statement.outerjoin(roles, roles.c.subject == "r:" + Role.key)  # type: ignore[no-any-return]
 
 
-class CasbinRuleAdmin(_CheckedIds, ReadOnlyModelAdmin):
+class CasbinRuleAdmin(CheckedIdsModelAdmin, ReadOnlyModelAdmin):
     """The page of policy rules."""
 
     unique_id = "Auth>CasbinRuleAdmin"
@@ -581,7 +560,7 @@ class CasbinRuleAdmin(_CheckedIds, ReadOnlyModelAdmin):
         return super().register_router()
 
 
-class LoginHistoryAdmin(_CheckedIds, ReadOnlyModelAdmin):
+class LoginHistoryAdmin(CheckedIdsModelAdmin, ReadOnlyModelAdmin):
     """The page of logins."""
 
     unique_id = "Auth>LoginHistoryAdmin"

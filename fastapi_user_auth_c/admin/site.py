@@ -18,7 +18,7 @@ from ..auth import Auth
 from ..compat import attach_lifespan, install_startup
 from ..db import SessionMiddleware
 from ..mixins.admin import subject_of
-from ..utils.casbin import enforce_each
+from ..utils.casbin import enforce_once
 from ..web.headers import SecurityHeaders, content_security_policy
 from ..web.origin import OriginCheck
 from ..web.pages import wants_page
@@ -27,9 +27,6 @@ from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
 from .handlers import register_handlers
 from .utils import get_admin_grouping
-
-MENU = "__user_auth_menu__"
-"""Where the scope of a request keeps the decisions on all pages while its menu is made."""
 
 
 def _database_url(settings: Settings) -> str:
@@ -163,17 +160,12 @@ class AuthAdminSite(AdminSite):
 
     async def get_page_schema_children(self, request: Request) -> list[PageSchema]:
         """The menu of a user; all pages are decided together."""
-        pages = list(dict.fromkeys(page for _, page in get_admin_grouping(self)))
-        subject = await subject_of(self, request)
-        decided = enforce_each(self.auth.enforcer, subject, [(page, "page", "page") for page in pages])
-        request.scope[MENU] = {(id(self), subject, page): may for page, may in zip(pages, decided, strict=True)}
-        try:
-            return list(await super().get_page_schema_children(request))
-        finally:
-            request.scope.pop(MENU, None)
+        pages = dict.fromkeys(page for _, page in get_admin_grouping(self))
+        await self._may(request, [(page, "page", "page") for page in pages])
+        return list(await super().get_page_schema_children(request))
 
     async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
-        """Whether the user of a request may do something on a page.
+        """Whether the user of a request may do something on a page; asked once per request.
 
         Args:
             request: the request.
@@ -181,8 +173,8 @@ class AuthAdminSite(AdminSite):
             action: ``page`` (the default) to open it, or the name of one of its actions.
         """
         name = str(action.value if isinstance(action, Enum) else action or "page")
-        subject, page = await subject_of(self, request), (obj or self).unique_id
-        known = request.scope.get(MENU, {}).get((id(self), subject, page)) if name == "page" else None
-        if known is not None:
-            return bool(known)
-        return bool(self.auth.enforcer.enforce(subject, page, name if name == "page" else f"page:{name}", "page"))
+        asked = ((obj or self).unique_id, name if name == "page" else f"page:{name}", "page")
+        return (await self._may(request, [asked]))[0]
+
+    async def _may(self, request: Request, asked: list[tuple[str, str, str]]) -> list[bool]:
+        return enforce_once(request, self.auth.enforcer, await subject_of(self, request), asked)

@@ -337,6 +337,19 @@ class Auth(Generic[UserModelT]):
         """Whether the user of a request has any of these roles."""
         return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
 
+    async def filter_select(self, request: Request, statement: Any, *, permissions: Any, **options: Any) -> Any:
+        """A select, update or delete statement, limited to the rows that the user of a request may see; root sees all.
+
+        Args:
+            request: the request.
+            statement: of a mapped class, an alias of one, or a table.
+            permissions: sets of rows, as in ``select_permissions`` of an admin page.
+            options: ``page``, ``any_of`` and ``entity`` of :func:`fastapi_user_auth_c.row_permissions.filter_select`.
+        """
+        from ..row_permissions import filter_select
+
+        return await filter_select(self, request, statement, permissions=permissions, **options)
+
     # --- requires
 
     def requires(

@@ -11,6 +11,7 @@ Importing this package is cheap: nothing of FastAPI is loaded before :func:`appl
 * ``fields``    ModelField and the functions that make pydantic models of them
 * ``columns``   Python types of columns, date and time columns that refuse naive values
 * ``tables``    table models that extend table models
+* ``links``     links between rows of two pages, of which neither may be hidden
 * ``patches``   the list of patches, each with its reason
 * ``startup``   start-up hooks of a mounted site, once per start
 * ``original``  keeps FAA from importing the original fastapi-user-auth when both are installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
 import inspect
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ..web.pages import script_json
-from . import columns, fields, tables
+from . import columns, fields, links, tables
 from .borrow import borrowed_names
 from .original import no_original
 from .versions import CompatError, check_faa, require
@@ -21,6 +22,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
+SCHEMA = f"{FAA}.crud.schema"
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -35,14 +37,16 @@ NEEDED = {
     ),
     CRUD: (
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
-        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items"
+        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items SqlalchemySelector.get_link_clause"
     ),
     ADMIN: (
-        "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse "
+        "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse LinkModelForm.route_create "
+        "LinkModelForm.route_delete LinkModelForm.bind_model_admin PageAdmin.get_page FormAdmin.get_form "
         "PageAdmin.error_no_page_permission"
     ),
     SELECTS: "RecentTimeSelectPerm._call",
     AMIS: "BaseAmisModel.amis_json",
+    SCHEMA: "Paginator.__call__",
 }
 
 
@@ -177,6 +181,57 @@ def recent_time() -> None:
         require(SELECTS, "RecentTimeSelectPerm")._call = _call
 
 
+def requests_apart() -> None:
+    """Each request gets a paginator, page and form of its own (every release).
+
+    A page had one of each and filled it anew for every request, so that one that waited meanwhile continued with the
+    page number, order, buttons and fields of another.
+    """
+
+    def call(old: Any) -> Any:
+        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return old(copy.copy(self), *args, **kwargs)
+
+        return __call__
+
+    def page(old: Any) -> Any:
+        async def get_page(self: Any, request: Any) -> Any:
+            found = await old(self, request)
+            return copy.copy(found) if found is self.page else found
+
+        return get_page
+
+    def form(old: Any) -> Any:
+        async def get_form(self: Any, request: Any) -> Any:
+            if self.form is not None:  # the method fills self.form
+                self, shared = copy.copy(self), self.form
+                self.form = copy.copy(shared)
+            return await old(self, request)
+
+        return get_form
+
+    wrap(require(SCHEMA, "Paginator"), "__call__", call)
+    wrap(require(ADMIN, "PageAdmin"), "get_page", page)
+    wrap(require(ADMIN, "FormAdmin"), "get_form", form)
+
+
+def linked_rows() -> None:
+    """Links do not lead to rows that a page hides (every release); see the module ``links``."""
+    form = require(ADMIN, "LinkModelForm")
+    for name in ("route_create", "route_delete"):
+        route = form.__dict__[name]
+        if not hasattr(route.fget, "__compat__"):
+            get: Any = links.route(route.fget)
+            get.__compat__ = True
+            setattr(form, name, property(get))
+    bind = form.__dict__["bind_model_admin"]
+    if not hasattr(bind.__func__, "__compat__"):
+        bound: Any = links.bind_model_admin(bind.__func__)
+        bound.__compat__ = True
+        form.bind_model_admin = classmethod(bound)
+    wrap(require(CRUD, "SqlalchemySelector"), "get_link_clause", links.get_link_clause)
+
+
 def templates() -> None:
     """Starlette >= 1.0 wants the request before the name of the template."""
     if "request" not in inspect.signature(require(ADMIN, "Jinja2Templates.TemplateResponse")).parameters:
@@ -247,6 +302,8 @@ PATCHES = (
     filters,
     written_values,
     recent_time,
+    requests_apart,
+    linked_rows,
     templates,
     original,
     script_schemas,

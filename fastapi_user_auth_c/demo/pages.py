@@ -41,6 +41,8 @@ class AuthSelectArticleAdmin(AuthSelectModelAdmin):
         SimpleSelectPerm(name="status_1_2_3", label="Status 1, 2 or 3", column="status", values=[1, 2, 3]),
     ]
 
+    select_on_write = False  # those who see published articles only may write drafts
+
     async def on_create_pre(self, request: Request, obj: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_create_pre(request, obj, **kwargs)
         user = await self.site.auth.get_current_user(request)

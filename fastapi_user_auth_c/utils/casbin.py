@@ -8,6 +8,7 @@ from typing import Any
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
 
 from ..auth.models import CasbinRule
 from ..auth.schemas import SystemUserEnum
@@ -54,6 +55,26 @@ def enforce_each(enforcer: Any, subject: str, requests: Sequence[tuple[str, str,
     if together is not None:
         return list(together(subject, requests))
     return [bool(enforcer.enforce(subject, *request)) for request in requests]
+
+
+DECIDED = "__user_auth_decided__"
+"""Where the scope of a request keeps the decisions made for it."""
+
+
+def enforce_once(
+    request: HTTPConnection, enforcer: Any, subject: str, asked: Sequence[tuple[str, str, str]]
+) -> list[bool]:
+    """As :func:`enforce_each`, without asking again for what this request has asked already.
+
+    A change of the policy ends what was decided before it. Enforcers of Casbin do not tell of one: there it counts from
+    the next request on.
+    """
+    state = (getattr(enforcer, "generation", None), getattr(enforcer, "enabled", None))
+    known = request.scope.setdefault(DECIDED, {}).setdefault((id(enforcer), state, subject), {})
+    missing = [one for one in dict.fromkeys(asked) if one not in known]
+    if missing:
+        known.update(zip(missing, enforce_each(enforcer, subject, missing), strict=True))
+    return [known[one] for one in asked]
 
 
 async def covers(enforcer: Any, subject: str, other: str) -> bool:
@@ -233,12 +254,12 @@ async def update_subject_data_permissions(
     details = _details_group(action)
     rules = []
     if not is_root:  # what they could not give they do not take, and with it whatever it keeps closed
-        reversed_ = {item["rol"]: bool(item.get("reverse", False)) for column in policy_matrix for item in column}
+        rows = {item["rol"]: item for column in policy_matrix for item in column}
         for rule in enforcer.get_filtered_policy(0, subject, object_, "", details, ""):
             text = permission_encode(*rule[1:-1])
-            reverse = reversed_.get(text)
-            if reverse is None or not _may_give(
-                enforcer, super_subject, permission_fields(text), _opening(details, reverse), reverse
+            row = rows.get(text)
+            if row is None or not _may_give(
+                enforcer, super_subject, permission_fields(text), _opening(details, row), row
             ):
                 rules.append(list(rule))
     for column, allow in ((policy_matrix[1], True), (policy_matrix[2], False)):
@@ -250,25 +271,27 @@ async def update_subject_data_permissions(
             if fields[0] != object_ or fields[2] != details:
                 raise ValueError(f"{item['rol']!r} is not below {permission!r}")
             effect = "allow" if allow ^ reverse else "deny"
-            if not is_root and not _may_give(enforcer, super_subject, fields, effect, reverse):
+            if not is_root and not _may_give(enforcer, super_subject, fields, effect, item):
                 return str(_("No update permission"))
             rules.append([subject, *fields, effect])
     await replace_rules(enforcer, "p", rules, 0, subject, object_, "", details, "")
     return "success"
 
 
-def _opening(group: str, reverse: bool) -> str:
-    """The effect that widens what a subject sees."""
-    return "allow" if reverse or group != "page:select" else "deny"
+def _opening(group: str, row: dict[str, Any]) -> str:
+    """The effect that widens what a subject sees: a data set in force narrows it, but one of a group widens it."""
+    if group != "page:select":
+        return "allow"
+    return "allow" if bool(row.get("reverse", False)) is not bool(row.get("any_of", False)) else "deny"
 
 
-def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: str, reverse: bool) -> bool:
+def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: str, row: dict[str, Any]) -> bool:
     """Whether a rule leaves its subject with no wider view than the giver's.
 
     A field is opened by allow. A data set is a restriction while it is in force: allow puts it in force, or lifts it
-    where it is reversed.
+    where it is reversed. Of a group of data sets (``any_of``) each one in force adds rows.
     """
-    opens = _opening(fields[2], reverse)
+    opens = _opening(fields[2], row)
     if effect != opens:
         return True
     if "*" in fields[1]:
