@@ -1,6 +1,6 @@
 """``AuthSettings``: what can be set from the environment."""
 
-from typing import Optional
+from typing import List, Optional  # noqa: UP035
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,7 +34,7 @@ class AuthSettings(BaseSettings):
     """Refuse what pages of other origins ask a visitor's browser to do on the site. Off only where something else does
     that."""
 
-    trusted_origins: list[str] = []
+    trusted_origins: List[str] = []  # noqa: UP006  (older pydantic-settings cannot do with list)
     """Other origins whose pages may, as ``["https://app.example.com"]``: a single-page application that logs in here,
     or the site's own address where a proxy does not pass on the ``Host`` that the browser sent."""
 
@@ -45,7 +45,7 @@ class AuthSettings(BaseSettings):
     sign_up: bool = True
     """Whether guests may make accounts, as in the original."""
 
-    default_roles: list[str] = []
+    default_roles: List[str] = []  # noqa: UP006  (older pydantic-settings cannot do with list)
     """Keys of the roles that an account has as soon as a guest has made it."""
 
     initial_password: Optional[SecretStr] = None
