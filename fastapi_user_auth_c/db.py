@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +16,6 @@ from sqlalchemy import Table, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 
@@ -92,7 +92,11 @@ _DRIVERS = {
 def is_private(db: Any) -> bool:
     """Whether no other process can reach a database: it is in this one's memory, or there is none."""
     engine = getattr(db, "engine", None)
-    return engine is None or isinstance(engine.pool, StaticPool | SingletonThreadPool)
+    if engine is None:
+        return True
+    url = engine.url
+    in_memory = url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
+    return bool(url.get_backend_name() == "sqlite" and (in_memory or "mode=memory" in str(url.database)))
 
 
 async def close_database(db: AnyDatabase) -> None:
@@ -155,26 +159,66 @@ async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     for left in range(MAX_TRIES - 1, -1, -1):
         try:
             return await run_apart(db, work)
-        except (IntegrityError, OperationalError) as error:  # its row was there, or a lock was
-            if left == 0 or (isinstance(error, OperationalError) and left < MAX_TRIES - 3):
+        except Exception as error:  # its row was there, or a lock was
+            locked = _is_locked(error)
+            if left == 0 or not (_is_conflict(error) or (locked and left > MAX_TRIES - 3)):
                 raise
             await asyncio.sleep(random.random() * 0.02)
     raise AssertionError
 
 
+def _code(error: BaseException) -> Any:
+    """What a driver calls an error: the SQLSTATE of PostgreSQL, the number of MySQL and MariaDB, SQLite's text."""
+    orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    for name in ("sqlstate", "pgcode"):
+        if isinstance(state := getattr(orig, name, None), str):
+            return state
+    args = getattr(orig, "args", ())
+    return args[0] if args else ""
+
+
+def _is_conflict(error: BaseException) -> bool:
+    """Whether two transactions were in each other's way, and one had to give way."""
+    return isinstance(error, IntegrityError) or _code(error) in ("40001", "40P01", 1213)
+
+
+def _is_locked(error: BaseException) -> bool:
+    code = _code(error)
+    return code in ("55P03", 1205) or (
+        isinstance(code, str) and code.startswith(("database is locked", "database table"))
+    )
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether an exception means that a database or Redis cannot be reached or does not answer."""
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, InterfaceError):
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    code = _code(error)
+    if isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] in ("asyncpg", "psycopg"):
+        if isinstance(code, int):
+            return code in _UNREACHABLE or _is_conflict(error)
+        if re.fullmatch("[0-9A-Z]{5}", code) and not code.isalpha():
+            return code[:2] in ("08", "53", "57") or code in ("55000", "55P03", "40001", "40P01")
+        if code.startswith(("database is locked", "database table is locked", "unable to open", "disk I/O")):
             return True
-        code = (getattr(error.orig, "args", None) or [""])[0]
-        if isinstance(code, int):  # MySQL and MariaDB, which have other errors of this class too
-            return code in _UNREACHABLE
-        return isinstance(error, OperationalError) and not str(code).startswith("no such ")  # table, in SQLite
+        if _is_sqlite(error):
+            return False
+        return isinstance(error, (InterfaceError, OperationalError, OSError))
     if isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, PoolTimeout)):
         return True
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] == "redis"}
     return bool(names & {"ConnectionError", "TimeoutError", "ReadOnlyError", "ClusterDownError"})
+
+
+def _is_sqlite(error: BaseException) -> bool:
+    orig = getattr(error, "orig", None)
+    return any(cls.__module__.partition(".")[0] in ("sqlite3", "_sqlite3") for cls in type(orig).__mro__)
+
+
+def told(error: BaseException) -> str:
+    """An error for the log: without the values of the statement, which may be secrets."""
+    orig = getattr(error, "orig", None) or error
+    return f"{type(orig).__name__}: {orig}"
 
 
 def make_table(session: Session, table: Table) -> None:
@@ -264,7 +308,13 @@ class more_to_read:
 
 
 def _read_and_keep(session: Session, work: Callable[[Session], T]) -> T:
-    return work(session)
+    begun = session.in_transaction()
+    try:
+        return work(session)
+    except BaseException:
+        if not begun:  # nobody gives back what is kept
+            session.rollback()
+        raise
 
 
 def read_and_release(session: Session, work: Callable[[Session], T]) -> T:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException
 from fastapi_amis_admin.utils.translation import i18n as _
-from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Integer, String, Table, case, delete, select, update
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
@@ -43,6 +44,9 @@ class TooManyLogins(HTTPException):
         super().__init__(status_code=429, detail=_("Too many attempts to log in, try again later"), headers=headers)
 
 
+CLEAN_SECONDS = 60.0
+"""How often a process removes counters that are over."""
+
 _attempts = Table(
     "auth_login_attempt",
     SQLModel.metadata,
@@ -50,6 +54,22 @@ _attempts = Table(
     Column("count", Integer, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),
 )
+
+
+def _count_one_more(dialect: str, name: str, now: int, expires: int) -> Any:
+    """A new counter, or the next number of a live one; one statement, so that two processes do not lock each other."""
+    row = {"name": name, "count": 1, "expires": expires}
+    is_over = _attempts.c.expires <= now
+    # in this order: MySQL takes what it has just set for the next one
+    values = {
+        "count": case((is_over, 1), else_=_attempts.c.count + 1),
+        "expires": case((is_over, expires), else_=_attempts.c.expires),
+    }
+    if dialect in ("mysql", "mariadb"):
+        return mysql.insert(_attempts).values(row).on_duplicate_key_update(list(values.items()))
+    if dialect == "postgresql":
+        return postgresql.insert(_attempts).values(row).on_conflict_do_update(index_elements=["name"], set_=values)
+    return sqlite.insert(_attempts).values(row).on_conflict_do_update(index_elements=["name"], set_=values)
 
 
 class DbCounters:
@@ -62,6 +82,7 @@ class DbCounters:
     def __init__(self, db: AnyDatabase) -> None:
         self.db = db
         self._there = False
+        self._next_clean = 0.0
 
     async def add(self, names: Iterable[str], seconds: int) -> list[tuple[int, int]]:
         """Count one more for each name; the counts, and the seconds until they begin anew."""
@@ -69,23 +90,23 @@ class DbCounters:
             await run_apart(self.db, lambda session: make_table(session, _attempts))
             self._there = True
         ordered = sorted(names)  # two processes never wait for each other
+        clean = time.monotonic() >= self._next_clean
+        if clean:
+            self._next_clean = time.monotonic() + CLEAN_SECONDS
 
         def work(session: Session) -> dict[str, tuple[int, int]]:
             now = int(time.time())
+            if clean:
+                session.execute(delete(_attempts).where(_attempts.c.expires <= now))
+                session.commit()
             for name in ordered:
-                mine = _attempts.c.name == name
-                live: Any = session.execute(
-                    update(_attempts).where(mine, _attempts.c.expires > now).values(count=_attempts.c.count + 1)
-                )
-                if live.rowcount == 0:
-                    session.execute(delete(_attempts).where(_attempts.c.expires <= now))
-                    session.execute(insert(_attempts).values(name=name, count=1, expires=now + seconds))
+                session.execute(_count_one_more(session.get_bind().dialect.name, name, now, now + seconds))
             found = session.execute(select(_attempts).where(_attempts.c.name.in_(ordered)))
             counts = {name: (count, max(expires - now, 1)) for name, count, expires in found}
             session.commit()
             return counts
 
-        counts = await run_alone(self.db, work)
+        counts: dict[str, tuple[int, int]] = await run_alone(self.db, work)
         return [counts[name] for name in names]
 
     async def give_back(self, names: Iterable[str]) -> None:
@@ -188,7 +209,11 @@ class LoginThrottle:
             if over:
                 await self.counters.give_back(names)  # so that a flood of refused ones refuses nobody else
                 raise TooManyLogins(max(over))
-            yield right
+            try:
+                yield right
+            except Exception:  # the password was not looked at; a cancelled look counts
+                await self.counters.give_back(names)
+                raise
             if right:
                 await self.counters.clear([each for each in names if each[0] == PAIR])
                 await self.counters.give_back([each for each in names if each[0] != PAIR])

@@ -165,6 +165,43 @@ def test_T10_counters_in_redis(decode: bool) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("database_url", ["aiomysql", "asyncpg", "aiosqlite"], indirect=True)
+def test_many_names_at_once(database_url: str, tmp_path: Any) -> None:
+    """New counters do not lock each other out."""
+    (tmp_path / "test.db").touch()
+
+    async def main() -> None:
+        db = open_database(database_url)
+        counters = DbCounters(db)
+        for turn in range(3):
+            names = [[f"p:{turn}-{i}", f"n:{turn}-{i}"] for i in range(40)]
+            assert await asyncio.gather(*(counters.add(each, 60) for each in names)) == [[(1, 60)] * 2] * 40
+        await close_database(db)
+
+    asyncio.run(main())
+
+
+def test_a_password_that_was_not_looked_at_does_not_count(database_url: str, tmp_path: Any) -> None:
+    (tmp_path / "test.db").touch()
+
+    async def main() -> None:
+        db = open_database(database_url)
+        limits = LoginThrottle(DbCounters(db), AuthSettings(login_attempts=2))
+        for _ in range(5):
+            with pytest.raises(ConnectionError):
+                async with limits.attempt("al", "a"):
+                    raise ConnectionError
+        async with limits.attempt("al", "a"):
+            pass
+        for _ in range(2):
+            with pytest.raises((asyncio.CancelledError, TooManyLogins)):
+                async with limits.attempt("al", "a"):
+                    raise asyncio.CancelledError
+        await close_database(db)
+
+    asyncio.run(main())
+
+
 def test_few_passwords_of_one_name_are_looked_at_side_by_side() -> None:
     class Counters:
         async def add(self, names: Any, seconds: int) -> list[tuple[int, int]]:

@@ -129,6 +129,35 @@ def test_who_is_read_during_a_change_is_not_kept(app: Any, database_url: str) ->
         assert admin("GET", "/sync").status_code == 403
 
 
+@pytest.mark.parametrize("database_url", ["asyncpg"], indirect=True)
+def test_a_change_within_a_savepoint(app: Any, database_url: str) -> None:
+    from sqlalchemy import create_engine
+
+    with TestClient(app) as client:
+        admin = Client(client, "admin")
+        with Session(create_engine(database_url.replace("asyncpg", "psycopg"))) as session:
+            with session.begin_nested():
+                CHANGES["object"](session)
+            assert admin("GET", "/sync").status_code == 200
+            session.commit()
+        assert admin("GET", "/sync").status_code == 403
+
+
+def test_an_object_that_has_expired_is_read_again(app: Any, database_url: str) -> None:
+    auth = app.state.site.auth
+
+    @app.get("/twice")
+    @auth.requires()
+    async def twice(request: Request) -> Any:
+        user = request.user
+        auth.db.session.expire(user)
+        again = await auth.users.get(2)
+        return {"name": again.username}
+
+    with TestClient(app) as client:
+        assert Client(client, "root")("GET", "/twice").json() == {"name": "root"}
+
+
 def test_other_changes_hold_in_time(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url, token_store=JwtTokenStore("k" * 32), user_cache_seconds=0.5)
     with TestClient(app) as client:

@@ -293,6 +293,9 @@ class UserInfoFormAdmin(FormAdmin):
         out: list[Any] = []
         await run_committed(self.site.auth.db, lambda session: out.append(work(session)))
         request.state.new_password = "password" in values
+        if "password" in values:
+            with contextlib.suppress(NotImplementedError):
+                await self.site.auth.logout_everywhere(user_id)
         return BaseApiOut(data=out[0])
 
     @property
@@ -453,6 +456,23 @@ class UserAdmin(
             raise HTTPException(status_code=422, detail=_("A password is needed"))
         data["password"] = SecretStr(await self.site.auth.hash_password(password))
         return data
+
+    async def update_items(self, request: Request, item_id: Any, values: Any) -> Any:
+        changed = await super().update_items(request, item_id, values)
+        if values.get("is_active") is False or "password" in values:
+            await self._end_tokens(item_id)
+        return changed
+
+    async def delete_items(self, request: Request, item_id: Any) -> Any:
+        gone = await super().delete_items(request, item_id)
+        await self._end_tokens(item_id)  # the account may come back, its tokens do not
+        return gone
+
+    async def _end_tokens(self, item_id: Any) -> None:
+        await run_committed(self.db, lambda session: None)
+        with contextlib.suppress(NotImplementedError):
+            for each in item_id:
+                await self.site.auth.logout_everywhere(int(each))
 
     async def on_update_pre(self, request: Request, obj: Any, item_id: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)

@@ -19,8 +19,9 @@ from fastapi_amis_admin.utils.functools import cached_property
 from fastapi_amis_admin.utils.pydantic import create_model_by_model
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy_database import AsyncDatabase
 from starlette.authentication import AuthenticationBackend
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -169,9 +170,7 @@ class Auth(Generic[UserModelT]):
         if not valid:
             return None
         if new_hash is not None:
-            user.password = SecretStr(new_hash)
-            if not self.db.scoped:  # the user is detached
-                await self._store_password(user.id, new_hash)
+            await self._replace_hash(user, new_hash)
         return user  # type: ignore[no-any-return]
 
     def _verify(self, secret: str, stored: str) -> tuple[bool, Optional[str]]:
@@ -186,11 +185,20 @@ class Auth(Generic[UserModelT]):
             logger.warning("login refused: %s", error)
             return False, None
 
-    async def _store_password(self, user_id: int, new_hash: str) -> None:
-        def work(session: Session) -> None:
-            session.get(self.user_model, user_id).password = SecretStr(new_hash)  # type: ignore[union-attr]
+    async def _replace_hash(self, user: Any, new_hash: str) -> None:
+        """Store a new hash of the same password, unless another login has just done so; the user has what is stored."""
+        model, old = self.user_model, user.password
+        mine = update(model).where(model.id == user.id, model.password == old).values(password=SecretStr(new_hash))
+        mine = mine.execution_options(synchronize_session=False)
+        stored = select(model.password).where(model.id == user.id)
 
-        await run_committed(self.db, work)
+        def work(session: Session) -> Any:
+            session.execute(mine)
+            return session.scalar(stored)
+
+        password = await run_committed(self.db, work)
+        if password is not None:
+            set_committed_value(user, "password", password)
 
     def get_password_hash(self, password: Union[str, SecretStr]) -> str:
         """The hash of a new password; "" for none. PasswordError when it cannot be set."""
@@ -281,7 +289,8 @@ class Auth(Generic[UserModelT]):
             left = reading.left
         else:
             info = await self._get_token_info(connection)
-        if info is None or self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None)):
+        binds = getattr(store, "binds", False)
+        if info is None or (binds and self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None))):
             if left:
                 await run_read(self.db, lambda session: None, last=True)
             return None
@@ -299,7 +308,13 @@ class Auth(Generic[UserModelT]):
 
         Args:
             user: the account, or its id.
+
+        Raises:
+            NotImplementedError: the store is one of the application's own that does not bind tokens, see
+                :class:`BaseTokenStore`.
         """
+        if not getattr(self.backend.token_store, "binds", False):
+            raise NotImplementedError("this token store cannot end all tokens of an account")
         user_id = getattr(user, "id", user)
         life = self.backend.token_store.expire_seconds
         # longer than a token lives, also where its life was longer before
@@ -675,7 +690,10 @@ class AuthRouter(RouterMixin):
         @self.auth.requires()
         async def logout_everywhere(request: Request, response: Response) -> Any:
             refuse_foreign(request, self.auth.settings)
-            await self.auth.logout_everywhere(request.user)
+            try:
+                await self.auth.logout_everywhere(request.user)
+            except NotImplementedError as error:
+                raise HTTPException(status_code=501, detail=str(error)) from error
             delete_token_cookie(response)
             return BaseApiOut(msg="success")
 

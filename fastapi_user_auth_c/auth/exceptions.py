@@ -10,7 +10,7 @@ from fastapi_amis_admin.crud import BaseApiOut
 from fastapi_amis_admin.models import IntegerChoices
 from fastapi_amis_admin.utils.translation import i18n as _
 
-from ..db import is_outage
+from ..db import is_outage, told
 
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
@@ -110,5 +110,5 @@ def storage_needed(purpose: str) -> Iterator[None]:
     except Exception as error:
         if not is_outage(error):
             raise
-        logger.warning("%s: the storage does not answer: %s", purpose, error)
+        logger.warning("%s: the storage does not answer: %s", purpose, told(error))
         raise StorageUnavailable from error

@@ -13,7 +13,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, String, Table, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, String, Table, case, delete, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
@@ -83,7 +83,8 @@ class Revocations:
         """
         until = None if expires is None else int(expires) + 1
         number = await self._append(name, until)
-        self._ended[name] = (number, until)  # not _last: others may have come between
+        if name not in self._ended or self._ended[name][0] < number:
+            self._ended[name] = (number, until)  # not _last: others may have come between
 
     async def _ask(self, age: float) -> None:
         """Read the entries made since, unless somebody has just done so; who comes meanwhile waits."""
@@ -162,7 +163,7 @@ class DbRevocations(Revocations):
 
     async def _append(self, name: str, expires: int | None) -> int:
         if is_private(self.db):
-            self._last = max(self._last, 0) + 1
+            self._last = max(self._last + 1, first_number())
             return self._last
         await self._ensure()
         return await run_alone(self.db, lambda session: _insert_next(session, name, expires))
@@ -171,9 +172,12 @@ class DbRevocations(Revocations):
 def _insert_next(session: Session, name: str, expires: int | None) -> int:
     # whoever counts holds the counter until the commit, so entries appear in the order of their numbers
     counter = _ended.c.number == COUNTER
-    counted: Any = session.execute(update(_ended).where(counter).values(expires=_ended.c.expires + 1))
+    # a database that was set back to an earlier state goes on above what running processes have seen
+    now = first_number()
+    following = case((_ended.c.expires < now, now), else_=_ended.c.expires + 1)
+    counted: Any = session.execute(update(_ended).where(counter).values(expires=following))
     if counted.rowcount == 0:
-        session.execute(insert(_ended).values(number=COUNTER, name="", expires=first_number()))
+        session.execute(insert(_ended).values(number=COUNTER, name="", expires=now))
     number = int(session.scalar(select(_ended.c.expires).where(counter)) or 0)
     session.execute(insert(_ended).values(number=number, name=name, expires=expires))
     session.execute(delete(_ended).where(_ended.c.expires < int(time.time()), _ended.c.number != COUNTER))
@@ -192,19 +196,20 @@ class RedisRevocations(Revocations):
         key: of the sorted set; two more begin with it.
     """
 
-    # KEYS: entries by number, entries by expiry, last number. ARGV: name, expiry or "", first number, now
+    # KEYS: entries by number, entries by expiry, last number. ARGV: name, expiry or "", least number, now.
+    # A Redis that was set back to an earlier state goes on above what running processes have seen.
     _APPEND = """
-        if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('SET', KEYS[3], ARGV[3]) end
-        local number = redis.call('INCR', KEYS[3])
+        local number = math.max((tonumber(redis.call('GET', KEYS[3])) or 0) + 1, tonumber(ARGV[3]))
+        redis.call('SET', KEYS[3], string.format('%.0f', number))
         local entry = ARGV[1] .. ' ' .. ARGV[2]
-        redis.call('ZADD', KEYS[1], number, entry)
+        redis.call('ZADD', KEYS[1], string.format('%.0f', number), entry)
         if ARGV[2] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], entry) end
         local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ARGV[4], 'LIMIT', 0, 1000)
         for _, each in ipairs(gone) do
             redis.call('ZREM', KEYS[1], each)
             redis.call('ZREM', KEYS[2], each)
         end
-        return number
+        return string.format('%.0f', number)
     """
 
     def __init__(self, redis: Redis, poll_seconds: float = 1.0, key: str = "{auth:revoked}") -> None:

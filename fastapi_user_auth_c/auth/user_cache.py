@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from sqlalchemy import event, inspect
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from ..db import AnyDatabase, read_and_release, run_apart, run_read
 
@@ -45,19 +45,20 @@ class UserCache:
         self._changed = f"fastapi_user_auth_c.changed_users:{id(self)}"
         event.listen(Session, "after_flush", self._flushed)
         event.listen(Session, "do_orm_execute", self._executes)
-        event.listen(Session, "after_commit", self._ended)
-        event.listen(Session, "after_rollback", self._ended)
+        event.listen(Session, "after_transaction_end", self._ended)
 
     async def get(self, user_id: Any) -> Any:
         """The user of that id, or None."""
         session = self._session()
         key = self._mapper.identity_key_from_primary_key((user_id,))
-        if session is not None and (known := session.identity_map.get(key)) is not None:
+        known = None if session is None else session.identity_map.get(key)
+        if known is not None and not inspect(known).expired:
             return known
         found = self._kept.get(user_id)
-        if found is not None and time.monotonic() < found[0]:
+        if known is None and found is not None and time.monotonic() < found[0]:
             return _copy(session, found[1])
-        if session is not None and session.in_transaction():  # it may see what was there when it began
+        # a transaction may see what was there when it began; an expired object is read again by its own session
+        if session is not None and (known is not None or session.in_transaction()):
             return await run_read(self.db, lambda mine: mine.get(self.model, user_id))
         version = self._version
         user = await run_apart(self.db, lambda apart: apart.get(self.model, user_id))
@@ -97,9 +98,12 @@ class UserCache:
         session.info[self._changed] = True
         self.forget()
 
-    def _ended(self, session: Session) -> None:
-        if session.info.pop(self._changed, False):
-            self.forget()
+    def _ended(self, session: Session, transaction: SessionTransaction) -> None:
+        if self._changed not in session.info:
+            return
+        if transaction.parent is None:  # no savepoint, and no step of a flush: it is stored, or undone
+            del session.info[self._changed]
+        self.forget()
 
 
 def _copy(session: Session | None, user: Any) -> Any:

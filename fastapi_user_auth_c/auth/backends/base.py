@@ -48,7 +48,16 @@ def account_state(account: Any) -> str:
     password = get("password")
     if isinstance(password, SecretStr):
         password = password.get_secret_value()
-    return f"{get('id')}\0{get('username')}\0{password or get('create_time')}"
+    # to the second: some databases keep no more
+    return f"{get('id')}\0{get('username')}\0{password or str(get('create_time'))[:19]}"
+
+
+def _is_bindable(account: dict[str, Any]) -> bool:
+    """Whether the data of an account have the stored password hash in them, and not a mask or nothing in its place."""
+    password = account.get("password")
+    if isinstance(password, SecretStr):
+        password = password.get_secret_value()
+    return isinstance(password, str) and (bool(password.strip("*")) or (password == "" and "create_time" in account))
 
 
 class BaseTokenStore(Generic[_TokenDataSchemaT]):
@@ -67,6 +76,10 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
     """
 
     TokenDataSchema: type[Any]
+    binds = False
+    """Whether ``write_token`` stores what :meth:`bound_data` gives; without that nobody can tell which tokens were made
+    before all of an account were ended."""
+
     revocations: Optional[Revocations] = None
     """What ended before its time; set by the ``Auth`` that the store is given to."""
 
@@ -120,7 +133,9 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
         if not isinstance(data, dict) and not isinstance(data, (self.TokenDataSchema, BaseTokenData)):
             account = data = data.model_dump()  # a user
         out: dict[str, Any] = self.token_data(data).model_dump(mode="json")
-        if account.get("password") or account.get("create_time"):
+        for name in BINDING:  # of the token that these data were read from
+            out[name] = None
+        if _is_bindable(account):
             out["bound_to"] = next(self.seals(token, account_state(account)))
         if self.revocations is not None:
             out["bound_at"] = await self.revocations.revision()

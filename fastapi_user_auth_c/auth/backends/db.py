@@ -12,7 +12,7 @@ from sqlalchemy import Column, String, Text, bindparam, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
-from ...db import AnyDatabase, run_apart, run_committed, run_read
+from ...db import AnyDatabase, run_apart, run_committed, run_read, told
 from ..models import CreateTimeMixin, PkMixin
 from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, possible_names, stored_name
 
@@ -49,6 +49,8 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         expire_seconds: life of a token, also of the ones that the original wrote; None for no end.
         TokenDataSchema: see :class:`BaseTokenStore`.
     """
+
+    binds = True
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             try:
                 await self.purge()
             except Exception as error:  # whatever a driver raises; the token is there
-                logger.warning("expired tokens cannot be removed: %s", error)
+                logger.warning("expired tokens cannot be removed: %s", told(error))
         return token
 
     async def destroy_token(self, token: str) -> None:
@@ -109,7 +111,7 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         await run_committed(self.db, lambda session: session.execute(statement))
 
     async def purge(self) -> int:
-        """Remove expired tokens, the oldest 1,000 at most; how many there were."""
+        """Remove expired tokens; how many there were."""
         if self.expire_seconds is None:
             return 0
         # the times are local ones, which daylight saving moves
@@ -130,4 +132,8 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             session.commit()
             return len(gone)
 
-        return await run_apart(self.db, work)
+        total = found = await run_apart(self.db, work)
+        while found == PURGED_AT_ONCE:
+            found = await run_apart(self.db, work)
+            total += found
+        return total

@@ -17,6 +17,9 @@ section 3.11)."""
 
 JTI_BYTES, JTI_LENGTH = 16, 22
 
+CLOCKS = 3600.0
+"""Seconds by which clocks may differ before one process forgets what another one would still accept."""
+
 
 class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
     """Tokens that carry their data and a signature.
@@ -42,6 +45,8 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         ImportError: the algorithm needs the extra ``crypto``.
     """
 
+    binds = True
+
     def __init__(
         self,
         secret_key: Union[str, bytes, TokenKey],
@@ -57,6 +62,7 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
     ) -> None:
         super().__init__(expire_seconds, TokenDataSchema)
         key = secret_key if isinstance(secret_key, TokenKey) else TokenKey(secret_key, algorithm)
+        self._kept = leeway + CLOCKS
         self.secret_key = key.key
         self.algorithm = key.algorithm
         self._codec = TokenCodec(
@@ -72,7 +78,7 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             key,
             *(other if isinstance(other, TokenKey) else TokenKey(other, key.algorithm) for other in other_keys),
         ]
-        secret = [each.key for each in keys if each.algorithm in HMAC_SIZES] or [b""]
+        secret = [each.key if each.algorithm in HMAC_SIZES else b"" for each in keys]
         as_bytes = [each.encode() if isinstance(each, str) else each for each in secret]
         self._sealing = [hashlib.blake2b(each, person=b"login+jwt state").digest() for each in as_bytes]
 
@@ -113,10 +119,11 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             raise NotImplementedError("a signed token cannot be ended without revocations")
         claims = self.decode(token)
         if claims is not None:
-            await self.revocations.end(_name(token, claims), claims.get("exp"))
+            expires = claims.get("exp")
+            await self.revocations.end(_name(token, claims), None if expires is None else expires + self._kept)
 
     def seals(self, token: str, state: str) -> Iterator[str]:
-        """Keyed with the id of the token and the HMAC keys, which nobody has who reads the token."""
+        """Keyed with the HMAC keys, which nobody has who reads the token; with nothing secret for key pairs."""
         return (seal(key, f"{token}\0{state}") for key in self._sealing)
 
     def fits(self, token: str, data: Any, account: Any) -> bool:
@@ -126,4 +133,5 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
 def _name(token: str, claims: dict[str, Any]) -> str:
     """What a token is called among the ended ones: by its id, or by a digest where it has none of ours."""
     jti = claims.get("jti")
-    return f"t:{jti}" if isinstance(jti, str) and len(jti) == JTI_LENGTH else stored_name(token)
+    # the signature is not the token: one of ECDSA has a twin
+    return f"t:{jti}" if isinstance(jti, str) and len(jti) == JTI_LENGTH else stored_name(token.rpartition(".")[0])

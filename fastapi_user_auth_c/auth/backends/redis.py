@@ -23,6 +23,8 @@ class RedisTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         TokenDataSchema: see :class:`BaseTokenStore`.
     """
 
+    binds = True
+
     def __init__(
         self,
         redis: "Redis",
@@ -33,14 +35,14 @@ class RedisTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         self.redis = redis
 
     async def read_token(self, token: str) -> Optional[_TokenDataSchemaT]:
-        keys = self._keys(token)
-        found = [data for data in await self.redis.mget(keys) if data is not None] if keys else []
-        if not found:
-            return None
-        try:
-            return self.TokenDataSchema.model_validate_json(found[0])  # type: ignore[no-any-return]
-        except ValidationError:
-            return None
+        for key in self._keys(token):  # one by one, for a cluster
+            data = await self.redis.get(key)
+            if data is not None:
+                try:
+                    return self.TokenDataSchema.model_validate_json(data)  # type: ignore[no-any-return]
+                except ValidationError:
+                    return None
+        return None
 
     async def write_token(self, token_data: Union[_TokenDataSchemaT, dict[str, Any]]) -> str:
         token = secrets.token_urlsafe()
@@ -49,12 +51,12 @@ class RedisTokenStore(BaseTokenStore[_TokenDataSchemaT]):
         return token
 
     async def destroy_token(self, token: str) -> None:
-        if keys := self._keys(token):
-            await self.redis.delete(*keys)
+        for key in self._keys(token):
+            await self.redis.delete(key)
 
     def get_key(self, token: str) -> str:
         """The key that a token is stored under."""
         return f"auth:token:{stored_name(token)}"
 
     def _keys(self, token: str) -> list[str]:
-        return [f"auth:token:{name}" for name in possible_names(token)]
+        return [self.get_key(token), f"auth:token:{token}"] if possible_names(token) else []
