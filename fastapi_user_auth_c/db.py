@@ -6,8 +6,10 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from functools import partial
 from importlib.util import find_spec
 from os.path import exists
 from typing import Any, TypeAlias, TypeVar
@@ -52,6 +54,21 @@ def _can_wait() -> None:
 async def _in_thread(work: Callable[..., T], *args: Any) -> T:
     """Run blocking work beside the event loop, unless the caller is synchronous."""
     return await asyncio.to_thread(work, *args) if _threads.get() else work(*args)
+
+
+_holders = ThreadPoolExecutor(4, thread_name_prefix="fastapi_user_auth_c.db")
+
+
+async def _in_session(session: Session, step: Callable[..., T], work: Any) -> T:
+    """Run a step of a request's synchronous session beside the event loop."""
+    if session.in_transaction() and _threads.get():
+        return await _as_holder(step, session, work)
+    return await _in_thread(step, session, work)
+
+
+def _as_holder(work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    """Run what has its connection in threads of its own: those of other work may all be waiting for that connection."""
+    return asyncio.get_running_loop().run_in_executor(_holders, partial(copy_context().run, work, *args))
 
 
 def open_database(url: str) -> AnyDatabase:
@@ -120,7 +137,7 @@ async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
         async with db.session_maker() as session:
             return await session.run_sync(_committed, work)
     if db.scoped:
-        return await _in_thread(_committed, db.session, work)
+        return await _in_session(db.session, _committed, work)
     return await _in_thread(_with_own_session, db, work)
 
 
@@ -264,7 +281,7 @@ async def roll_back(db: AnyDatabase) -> None:
     if isinstance(db, AsyncDatabase):
         await db.session.rollback()
     else:
-        await asyncio.to_thread(db.session.rollback)
+        await _as_holder(db.session.rollback)
 
 
 async def run_read(db: AnyDatabase, work: Callable[[Session], T], *, last: bool = False) -> T:
@@ -284,7 +301,7 @@ async def run_read(db: AnyDatabase, work: Callable[[Session], T], *, last: bool 
     step = _committed if last else _read_and_keep if _more.get() is db else read_and_release
     if isinstance(db, AsyncDatabase):
         return await db.session.run_sync(step, work)
-    return await _in_thread(step, db.session, work)
+    return await _in_session(db.session, step, work)
 
 
 class more_to_read:
@@ -397,4 +414,4 @@ class SessionMiddleware:
         elif isinstance(self.db, AsyncDatabase):
             await asyncio.shield(asyncio.ensure_future(session.run_sync(work)))
         else:
-            await asyncio.shield(asyncio.to_thread(work, inner))
+            await asyncio.shield(_as_holder(work, inner))

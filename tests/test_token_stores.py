@@ -511,6 +511,33 @@ def test_the_site_ends_tokens_for_good(make_app: Callable[..., Any], database_ur
         assert not is_let_in(unbound)
 
 
+@pytest.mark.parametrize("database_url", ["asyncpg", "psycopg"], indirect=True)
+def test_requests_with_a_connection_do_not_wait_for_each_other(make_app: Callable[..., Any], database_url: str) -> None:
+    """A dependency that reads before anybody asks who is calling, in more requests at once than the pool has."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fastapi import Depends
+
+    app = make_app(database_url, token_store=JwtTokenStore(KEY))
+    auth = app.state.site.auth
+
+    async def reads_first() -> None:
+        await auth.db.async_execute(select(User.id))
+
+    @app.get("/late", dependencies=[Depends(reads_first), Depends(auth.requires()())])
+    async def late() -> Any:
+        return {}
+
+    with TestClient(app) as client:
+        auth.enforcer.poll_seconds = 3600  # which asks in a session of its own
+        root = Client(client, "root")
+        auth.revocations.poll_seconds = 0.01
+        start = time.monotonic()
+        with ThreadPoolExecutor(24) as pool:
+            answers = list(pool.map(lambda _: client.get("/late", headers=root.headers).status_code, range(72)))
+        assert set(answers) == {200} and time.monotonic() - start < 20
+
+
 # -- T12: what is stored ----------------------------------------------------------------------------------------------
 
 
