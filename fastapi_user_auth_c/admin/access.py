@@ -1,19 +1,13 @@
-"""Refusals: 401 for guests, 403 for everybody else."""
+"""Refusals of the site's routes."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import HTTPException
-from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request
 
-from ..auth.auth import KNOWN
+from ..auth.refusals import refuse
 
-
-def refuse(request: Request) -> NoReturn:
-    """Raise the HTTP error for a request that lacks a permission."""
-    if any(known.get("user") for known in request.scope.get(KNOWN, {}).values()):
-        raise HTTPException(status_code=403, detail=_("Insufficient user rights"))
-    raise HTTPException(status_code=401, detail=_("User is not logged in"))
+__all__ = ["demand", "refuse", "unprocessable"]
 
 
 def unprocessable(error: Exception | str) -> HTTPException:
