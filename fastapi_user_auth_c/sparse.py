@@ -3,12 +3,21 @@
 from typing import Any, Optional
 
 from fastapi_amis_admin.utils.pydantic import create_model_by_fields, model_fields
-from pydantic import BaseModel, SerializationInfo, SerializerFunctionWrapHandler, create_model, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+)
 
 from .compat.fields import copy_field_info
 
 
 class _Sparse(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)  # rows have the names of columns, whatever aliases there are
+
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def]
         # without an annotation of the result OpenAPI goes on showing the fields

@@ -1,17 +1,15 @@
 """Model pages whose fields and rows depend on permissions."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from fastapi import HTTPException
-from fastapi_amis_admin.admin import BaseAuthSelectModelAdmin, ModelAdmin
+from fastapi_amis_admin.admin import BaseAuthSelectModelAdmin
 from fastapi_amis_admin.admin.extensions.schemas import SelectPerm
-from fastapi_amis_admin.crud.utils import ItemIdListDepend
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 from starlette.requests import Request
@@ -19,6 +17,7 @@ from starlette.requests import Request
 from ..auth.schemas import SystemUserEnum
 from ..row_permissions import check_groups, in_force, restrict
 from ..row_permissions import subject_of as subject_of_auth
+from .checked_ids import CheckedIdsModelAdmin
 from .fields import AuthFieldFormAdmin, AuthFieldModelAdmin
 
 __all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", "CheckedIdsModelAdmin", "subject_of"]
@@ -27,35 +26,6 @@ __all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", 
 async def subject_of(site: Any, request: Request) -> str:
     """The subject of a request: ``u:`` and the user name, ``u:guest`` for guests."""
     return await subject_of_auth(site.auth, request)
-
-
-class CheckedIdsModelAdmin(ModelAdmin):
-    """Ids in addresses that cannot be one get HTTP 422, those of no row that may be seen 404.
-
-    Those who may not open the page are told that instead.
-    """
-
-    @property
-    def filtered_item_id(self) -> Callable[..., Any]:
-        filtered = super().filtered_item_id
-
-        async def depend(
-            request: Request,
-            item_id: ItemIdListDepend,
-            sel: self.AnnotatedSelect,  # type: ignore[name-defined]
-        ) -> Any:
-            fault = HTTPException(status_code=404, detail="Not Found")
-            try:
-                found = await filtered(item_id, sel)
-                if found:
-                    return found
-            except (ValueError, TypeError, OverflowError, DBAPIError):
-                fault = HTTPException(status_code=422, detail=_("Parameter error"))
-            if not await self.has_page_permission(request):
-                self.error_no_router_permission(request)
-            raise fault
-
-        return depend
 
 
 _scope: ContextVar[Any] = ContextVar("scope", default=None)

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from ..auth.refusals import refuse
 from ..field_permissions import action_name, decide, permission_text
 from ..sparse import sparse
+from .checked_ids import CheckedIdsModelAdmin
 
 ALL = "*"
 """The field of the permission for all of them."""
@@ -131,11 +132,12 @@ class _FieldPermissions:
         refuse(request, await self._missing(request, action, names))
 
 
-class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin):
+class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIdsModelAdmin):
     """A model page whose fields need a permission each; ``perm_fields`` and ``perm_fields_exclude`` choose which.
 
     * ``list`` and ``read``: denied fields are left out of rows. Whoever may see none at all gets HTTP 403. The primary
       key comes with every row, since rows are addressed by it; its column is shown only to those who may list it.
+      In the original a required field could be read without a permission; ``perm_fields_exclude`` has that, too.
     * ``filter``, and the order of a list: a denied field is refused, and passed over in ``ordering``. One that the list
       hides counts as denied: filters and orders give values away by bisection.
     * ``create`` and ``update``, one row or many: a denied field is refused. An update may send it back as it is, if the
@@ -266,10 +268,11 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin):
 
         @functools.wraps(inner)
         async def route(request: Request, data: Any) -> Any:
-            sent: set[str] = set()
-            if await self.has_create_permission(request, data):
-                sent = sent.union(*(item.model_fields_set for item in (data if isinstance(data, list) else [data])))
-                await self._check_names(request, "create", sent)
+            items = data if isinstance(data, list) else [data]
+            sent: set[str] = set().union(*(item.model_fields_set for item in items))
+            denied = sent & await self._denied(request, "create")
+            if denied and await self.has_create_permission(request, data):
+                await self._refuse(request, "create", denied)
             result = await inner(request=request, data=data)
             created = getattr(result, "data", None)
             if isinstance(created, BaseModel):
@@ -313,15 +316,14 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin):
 
         @functools.wraps(inner)
         async def route(request: Request, item_id: Any, data: Any) -> Any:
-            if await self.has_update_permission(request, item_id, data):
-                denied = data.model_fields_set & await self._denied(request, "update")
-                if denied:
-                    _named, seen = await self._views(request)
-                    # what is not seen is not compared: whether it is equal would tell what it is
-                    changed = denied - seen or await self.db.async_run_sync(self._changed, item_id, data, denied)
-                    if changed:
-                        await self._refuse(request, "update", changed)
-                    (data,) = _without([data], denied)
+            denied = data.model_fields_set & await self._denied(request, "update")
+            if denied and await self.has_update_permission(request, item_id, data):
+                _named, seen = await self._views(request)
+                # what is not seen is not compared: whether it is equal would tell what it is
+                changed = denied - seen or await self.db.async_run_sync(self._changed, item_id, data, denied)
+                if changed:
+                    await self._refuse(request, "update", changed)
+                (data,) = _without([data], denied)
             return await inner(request=request, item_id=item_id, data=data)
 
         return route
@@ -417,10 +419,18 @@ class AuthFieldFormAdmin(_FieldPermissions, FormAdmin):
     """
 
     perm_fields: Optional[Sequence[str]] = None
-    """The fields that need a permission; default all that are not required."""
+    """The fields that need a permission, as far as they are not required; default all."""
     perm_fields_exclude: Sequence[str] = ()
     """Fields that need none; ``__all__`` for all."""
     schema_init_out: Any = Any
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(app)
+        chosen = {*(self.perm_fields or ()), *self.perm_fields_exclude} - {"__all__"}
+        if not chosen <= self._names("submit").keys():  # a misspelt one would be open to all
+            raise ValueError(
+                f"the fields of {type(self).__name__} do not include {chosen - self._names('submit').keys()}"
+            )
 
     def _schema(self, action: str) -> Any:
         return self.schema if action == "submit" else None
