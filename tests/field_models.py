@@ -4,7 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Optional
 
-from sqlalchemy import JSON, Column, DateTime, Numeric
+from sqlalchemy import JSON, Column, DateTime, ForeignKey, Integer, Numeric, String
+from sqlalchemy.orm import declarative_base, relationship
 from sqlmodel import Field, SQLModel
 
 
@@ -33,3 +34,21 @@ class FieldAlias(SQLModel, table=True):
     id: Optional[int] = Field(default=None, primary_key=True)
     title: str = ""
     secret: Optional[str] = Field(default=None, alias="Secret")
+
+
+Base = declarative_base(metadata=SQLModel.metadata)
+
+
+class FieldBody(Base):  # type: ignore[misc, valid-type]
+    __tablename__ = "field_body"
+    id = Column(Integer, primary_key=True)
+    text = Column(String(50), nullable=False)
+
+
+class FieldDocument(Base):  # type: ignore[misc, valid-type]
+    __tablename__ = "field_document"
+    id = Column(Integer, primary_key=True)
+    title = Column(String(50), nullable=False)
+    hits = Column(Integer, nullable=True)
+    body_id = Column(Integer, ForeignKey("field_body.id"), nullable=True)
+    body = relationship(FieldBody)

@@ -11,8 +11,9 @@ from app_for_tests import Client
 from conftest import ASYNC_DRIVERS
 from fastapi_amis_admin import amis
 from fastapi_amis_admin.admin import FieldPermEnum, ModelAdmin
+from fastapi_amis_admin.crud.parser import PropertyField
 from fastapi_amis_admin.crud.schema import BaseApiOut
-from field_models import FieldAlias, FieldPerson, FieldTeam
+from field_models import FieldAlias, FieldBody, FieldDocument, FieldPerson, FieldTeam
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -351,6 +352,43 @@ def test_a_row_is_changed_in_fields_that_its_user_may_set(site: FieldSite) -> No
     assert bob.data("PUT", f"{PAGE}/item/1", {**row, "salary": 1}) == 1
     assert site.stored()["salary"] == 1 and site.stored()["name"] == "ann"
     assert site.root.data("PUT", f"{PAGE}/item/1", {"name": "by root"}) == 1
+
+
+class BodySchema(BaseModel):
+    model_config = {"from_attributes": True}
+    text: str
+
+
+class DocumentAdmin(AuthFieldModelAdmin):
+    """Of a plain SQLAlchemy class, with a related object in its rows."""
+
+    unique_id = "DocumentAdmin"
+    page_schema = amis.PageSchema(label="Documents")
+    model = FieldDocument
+    body = PropertyField(name="body", type_=BodySchema)
+    read_fields = [FieldDocument.title, FieldDocument.hits, body]
+    update_fields = [FieldDocument.title, FieldDocument.hits, body]
+
+
+def test_plain_classes_and_related_objects(make_site: Any) -> None:
+    with make_site(DocumentAdmin) as site:
+        bob, url = site.bob, "/admin/DocumentAdmin"
+        site.page_rights("DocumentAdmin", *ACTIONS)
+        site.run(lambda session: session.execute(insert(FieldBody.__table__), [{"id": 1, "text": "old"}]))
+        refused(bob("POST", f"{url}/item", {"title": "t", "hits": 1}), "create:hits", page="DocumentAdmin")
+        assert bob.data("POST", f"{url}/item", {"title": "t"}) == {"id": 1, "title": "t"}
+        assert site.root.data("PUT", f"{url}/item/1", {"hits": 3}) == 1
+        site.run(lambda session: session.execute(FieldDocument.__table__.update().values(body_id=1)))
+        site.grant("read:title", "read:body", "update:title", page="DocumentAdmin")
+        row = bob.data("GET", f"{url}/item/1")
+        assert row == {"title": "t", "body": {"text": "old"}}
+        assert bob.data("PUT", f"{url}/item/1", {**row, "title": "new"}) == 1
+        changed = {"title": "x", "body": {"text": "new"}}
+        refused(bob("PUT", f"{url}/item/1", changed), "update:body", page="DocumentAdmin")
+        assert site.root.data("GET", f"{url}/item/1") == {"title": "new", "hits": 3, "body": {"text": "old"}}
+        site.grant("update:body", page="DocumentAdmin")
+        assert bob.data("PUT", f"{url}/item/1", changed) == 1
+        assert site.root.data("GET", f"{url}/item/1")["body"] == {"text": "new"}
 
 
 def test_rights_of_the_page_come_first(site: FieldSite) -> None:
