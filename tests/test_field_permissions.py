@@ -178,6 +178,10 @@ def test_nothing_is_filtered_or_ordered_by_a_hidden_field(site: FieldSite) -> No
     assert seen(filters={"phone": "[~]55"}) == [1, 2, 3] and seen("orderBy=phone&orderDir=desc") == [3, 2, 1]
     site.grant("filter:phone", effect="deny")
     refused(bob("POST", f"{PAGE}/list", {"phone": "[~]5", "name": "ann"}), "filter:phone")
+    both = bob("POST", f"{PAGE}/list", {"phone": "[~]5", "salary": "1"})
+    refused(both, "filter:phone", "list:salary")  # each is missing something else
+    for column, text in (("team_id", "x"), ("born", "[>]then"), ("pay", "[-]a,b"), ("team_id", "[*]1,,2")):
+        assert bob("POST", f"{PAGE}/list", {column: text}).status_code == 422
     assert seen(filters={"name": "ann"}) == [1] and seen("orderBy=id&orderDir=desc") == [3, 2, 1]
     site.grant("list:phone", effect="deny")
     refused(bob("POST", f"{PAGE}/list", {"phone": "[~]5"}), "filter:phone")
@@ -452,6 +456,11 @@ def test_a_table_of_rows_to_make_has_the_fields_to_set(site: FieldSite) -> None:
     site.grant("list:phone")
     (form,) = (form for form in _forms(site.bob.data("POST", PAGE, {})["body"]) if "excel" in str(form.get("api")))
     assert set(form["api"]["data"]["&"]["$excel"]) == {"name", "salary"}
+    kept = vars(site.site.get_admin_or_create(FieldPersonAdmin))["_kept_of_schemas"]
+    size = len(kept)
+    for _ in range(3):
+        site.bob.data("POST", PAGE, {})
+    assert len(kept) == size
 
 
 # --- which fields need a permission

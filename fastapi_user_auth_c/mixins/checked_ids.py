@@ -1,4 +1,4 @@
-"""Model pages that say what is wrong with an id."""
+"""Model pages that say what is wrong with an id or a filter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 
 class CheckedIdsModelAdmin(ModelAdmin):
-    """Ids in addresses that cannot be one get HTTP 422, those of no row that may be seen 404.
+    """Ids in addresses that cannot be one get HTTP 422, those of no row that may be seen 404; filters by no value 422.
 
     Those who may not open the page are told that instead.
     """
@@ -38,3 +38,9 @@ class CheckedIdsModelAdmin(ModelAdmin):
             raise fault
 
         return depend
+
+    def calc_filter_clause(self, data: dict[str, Any]) -> list[Any]:
+        try:
+            return list(super().calc_filter_clause(data))
+        except (ValueError, TypeError, ArithmeticError) as error:  # whatever the type of the column makes of a text
+            raise HTTPException(status_code=422, detail=_("Parameter error")) from error

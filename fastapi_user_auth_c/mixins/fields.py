@@ -118,17 +118,22 @@ class _FieldPermissions:
 
     # --- refusals
 
+    async def _lacking(self, request: Request, action: str, name: str) -> str:
+        """The action whose permission for a denied field is missing."""
+        return action
+
     async def _missing(self, request: Request, action: str, names: Iterable[str]) -> str:
         """The text that names the permissions without which fields are denied."""
-        labels = {ALL: _("All"), **self._labels(action)}
         spelt = {spelling: name for name, all_ in self._names(action).items() for spelling in all_}
-        found = [
-            f"{labels.get(name, name)} ({permission_text(self.unique_id, action, name)})"
-            for name in sorted({spelt.get(name, name) for name in names})
-        ]
+        found = []
+        for name in sorted({spelt.get(name, name) for name in names}):
+            lacking = await self._lacking(request, action, name)
+            label = _("All") if name == ALL else self._labels(lacking).get(name, name)
+            found.append(f"{label} ({permission_text(self.unique_id, lacking, name)})")
         return f"{_('Missing permission')}: {'; '.join(found)}"
 
     async def _refuse(self, request: Request, action: str, names: Iterable[str]) -> NoReturn:
+        await self.site.auth.get_current_user(request)  # guests are told something else
         refuse(request, await self._missing(request, action, names))
 
 
@@ -229,13 +234,10 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIds
         if denied:
             await self._refuse(request, action, denied)
 
-    async def _missing(self, request: Request, action: str, names: Iterable[str]) -> str:
-        names = set(names)
-        if action == "filter" and names.isdisjoint(
-            self._spellings("filter", await super().get_deny_fields(request, "filter"))
-        ):
-            action = "list"  # it is the list that hides them
-        return await super()._missing(request, action, names)
+    async def _lacking(self, request: Request, action: str, name: str) -> str:
+        if action == "filter" and name not in await super().get_deny_fields(request, "filter"):
+            return "list"  # it is the list that hides it
+        return action
 
     def _calc_ordering(self, orderBy: Any, orderDir: Any) -> Any:
         order = super()._calc_ordering(orderBy, orderDir)
@@ -377,6 +379,7 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIds
         denied = await self._denied(request, "create")  # the table of rows to make is one of columns
         page = copy.copy(self)
         page._columns_for = "create"
+        page.__dict__["_kept_of_schemas"] = {}  # that of the page would grow with each of these schemas
         allowed = [field for name, field in model_fields(self.schema_create).items() if name not in denied]
         page.schema_create = create_model_by_fields(self.schema_create.__name__, allowed)
         return await super(AuthFieldModelAdmin, page).get_create_form(request, bulk)
