@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import HTTPException
 from starlette.requests import Request
 
-from ..auth.refusals import refuse
+from ..auth.refusals import Refused, is_logged_in, refuse
 
-__all__ = ["demand", "refuse", "unprocessable"]
+__all__ = ["Refused", "demand", "is_logged_in", "refuse", "unprocessable"]
 
 
 def unprocessable(error: Exception | str) -> HTTPException:
