@@ -4,110 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from app_for_tests import Client
 from conftest import ASYNC_DRIVERS
 from fastapi_amis_admin import amis
-from fastapi_amis_admin.admin import FieldPermEnum, ModelAdmin
 from fastapi_amis_admin.crud.parser import PropertyField
-from fastapi_amis_admin.crud.schema import BaseApiOut
 from field_models import FieldAlias, FieldBody, FieldDocument, FieldPerson, FieldTeam
+from field_site import ACTIONS, ANN, FIELDS, ID, PAGE, ChosenAdmin, FieldPersonAdmin, FieldSite, names_in, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from reference import decide
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert
 from starlette.requests import Request
-from test_row_permissions import Site
 
-from fastapi_user_auth_c.mixins.admin import AuthFieldFormAdmin, AuthFieldModelAdmin
-
-ID = "FieldPersonAdmin"
-PAGE = f"/admin/{ID}"
-FIELDS = ["name", "salary", "phone", "is_active", "born", "pay", "extra", "team_id"]
-ACTIONS = ("list", "filter", "read", "create", "update")
-ANN = {
-    "id": 1,
-    "name": "ann",
-    "salary": 100,
-    "phone": "555-1",
-    "is_active": False,
-    "born": "2001-02-03T04:05:06",
-    "pay": "12.50",
-    "extra": {"a": [1]},
-    "team_id": 1,
-}
-
-
-class FieldPersonAdmin(AuthFieldModelAdmin):
-    unique_id = ID
-    page_schema = amis.PageSchema(label="People")
-    model = FieldPerson
-    ordering = [FieldPerson.salary.desc(), FieldPerson.id]
-    search_fields = [FieldPerson.phone]
-    enable_bulk_create = True
-    bulk_update_fields = [FieldPerson.salary, amis.InputText(name="phone", label="Phone")]
-
-
-class FieldSite(Site):
-    """An application with pages of people, and a user bob who may open them, and sees and writes no field."""
-
-    def __enter__(self) -> FieldSite:
-        super().__enter__()
-        self.page_rights(ID)
-        self.run(lambda session: session.execute(insert(FieldTeam.__table__), [{"id": 1, "name": "x", "budget": 5}]))
-        people = [
-            FieldPerson(**{**ANN, "born": FieldPerson.model_validate(ANN).born, "pay": 12.5}),
-            FieldPerson(id=2, name="bea", salary=300, phone="555-2"),
-            FieldPerson(id=3, name="cal", salary=200, phone="555-3"),
-        ]
-        self.run(lambda session: session.add_all(people))
-        if "postgresql" in str(self.site.db.engine.url):  # ids were given, so the next one is not known
-            from sqlalchemy import text
-
-            self.run(lambda s: s.execute(text("SELECT setval('field_person_id_seq', 100)")))
-        return self
-
-    def page_rights(self, page: str, *names: str) -> None:
-        names = names or (*ACTIONS, "delete", "bulk_update", "bulk_create")
-        rules = [("u:bob", page, act, "page", "allow") for act in ("page", *(f"page:{name}" for name in names))]
-        self.call(self.auth.enforcer.add_policies, rules)
-
-    def grant(self, *names: str, page: str = ID, who: str = "u:bob", effect: str = "allow") -> None:
-        """names: ``action:field``"""
-        rules = [(who, page, f"page:{name}", f"page:{name.split(':')[0]}", effect) for name in names]
-        assert self.call(self.auth.enforcer.add_policies, rules)
-
-    def revoke(self, *names: str, page: str = ID) -> None:
-        rules = [("u:bob", page, f"page:{name}", f"page:{name.split(':')[0]}", "allow") for name in names]
-        assert self.call(self.auth.enforcer.remove_policies, rules)
-
-    def stored(self, item: int = 1) -> Any:
-        return dict(self.read(select(FieldPerson.__table__).where(FieldPerson.id == item))[0]._mapping)
-
-    def count(self) -> int:
-        return int(self.read(select(func.count()).select_from(FieldPerson))[0][0])
-
-
-def refused(answer: Any, *permissions: str, page: str = ID) -> None:
-    """The answer names just these missing permissions, each ``action:field``."""
-    assert answer.status_code == 403, (answer.status_code, answer.text)
-    message = answer.json()["msg"]
-    for name in permissions:
-        assert f"({page}#page:{name}#page:{name.split(':')[0]})" in message, message
-    assert message.count("#page:") == 2 * len(permissions) and message.startswith("Missing permission: "), message
-
-
-def names_in(node: Any) -> set[str]:
-    """All names of columns and form items in a part of a page."""
-    if isinstance(node, list):
-        return set().union(*map(names_in, node))
-    if not isinstance(node, dict):
-        return set()
-    own = {node["name"]} if "name" in node and ("label" in node or "type" in node) else set()
-    return own.union(*map(names_in, node.values()))
+from fastapi_user_auth_c.mixins.admin import AuthFieldModelAdmin
 
 
 @pytest.fixture
@@ -466,12 +379,6 @@ def test_a_table_of_rows_to_make_has_the_fields_to_set(site: FieldSite) -> None:
 # --- which fields need a permission
 
 
-class ChosenAdmin(FieldPersonAdmin):
-    unique_id = "ChosenAdmin"
-    perm_fields = {FieldPermEnum.ALL: ["salary", "phone", "name"]}
-    perm_fields_exclude = {FieldPermEnum.READ: ["name"], FieldPermEnum.LIST: ["phone"]}
-
-
 class KeyReadAdmin(FieldPersonAdmin):
     unique_id = "KeyReadAdmin"
     read_fields = [FieldPerson.id, FieldPerson.name]
@@ -543,182 +450,6 @@ def test_answers_are_described(site: FieldSite) -> None:
         schema for name, schema in json.loads(text).items() if "FieldPersonAdminRead" in name and "properties" in schema
     ]
     assert any(set(FIELDS) <= schema["properties"].keys() for schema in found)
-
-
-# --- forms
-
-
-class Settings_(BaseModel):
-    owner: str
-    title: Optional[str] = "none"
-    budget: Optional[int] = None
-
-
-class FieldFormAdmin(AuthFieldFormAdmin):
-    unique_id = "FieldFormAdmin"
-    page_schema = amis.PageSchema(label="Settings")
-    schema = Settings_
-    schema_init_out = Settings_
-    form_init = True
-    handled: list[Any] = []
-
-    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
-        return BaseApiOut(data=Settings_(owner="o", title="t", budget=3))
-
-    async def handle(self, request: Request, data: Any, **kwargs: Any) -> BaseApiOut[Any]:
-        self.handled.append(data.model_dump(exclude_unset=True))
-        return BaseApiOut(data="done")
-
-
-class OptionalFormAdmin(FieldFormAdmin):
-    unique_id = "OptionalFormAdmin"
-
-    class schema(BaseModel):
-        title: Optional[str] = None
-        budget: Optional[int] = None
-
-    schema_init_out = Any
-
-    async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
-        return BaseApiOut(data={"title": "t", "budget": 3, "other": 1})
-
-
-class FreeFormAdmin(OptionalFormAdmin):
-    unique_id = "FreeFormAdmin"
-    perm_fields_exclude = ["title"]
-
-
-def test_forms(make_site: Any) -> None:
-    with make_site(FieldFormAdmin, OptionalFormAdmin, FreeFormAdmin) as site:
-        bob = site.bob
-        url = "/admin/form/FieldFormAdmin"
-        assert bob("POST", url, {}).status_code in (307, 403)
-        for page in ("FieldFormAdmin", "OptionalFormAdmin", "FreeFormAdmin"):
-            site.page_rights(page, "submit")
-        handled = FieldFormAdmin.handled
-        assert names_in(bob.data("POST", url, {})["body"]["body"]) == {"owner"}
-        assert bob.data("GET", f"{url}/api") == {"owner": "o"}
-        for body in ({"owner": "x", "title": "y"}, {"owner": "x", "title": None}):
-            refused(bob("POST", f"{url}/api", body), "submit:title", page="FieldFormAdmin")
-        assert handled == []
-        assert bob.data("POST", f"{url}/api", {"owner": "x"}) == "done" and handled == [{"owner": "x"}]
-        site.grant("submit:*", page="FieldFormAdmin")
-        site.grant("submit:budget", page="FieldFormAdmin", effect="deny")
-        assert names_in(bob.data("POST", url, {})["body"]["body"]) == {"owner", "title"}
-        assert bob.data("GET", f"{url}/api") == {"owner": "o", "title": "t"}
-        refused(bob("POST", f"{url}/api", {"owner": "x", "budget": 1}), "submit:budget", page="FieldFormAdmin")
-        assert bob.data("POST", f"{url}/api", {"owner": "x", "title": "y"}) == "done"
-        assert site.root.data("GET", f"{url}/api") == {"owner": "o", "title": "t", "budget": 3}
-        handled.clear()
-
-        url = "/admin/form/OptionalFormAdmin"  # no field at all
-        for answer in (bob("GET", f"{url}/api"), bob("POST", f"{url}/api", {})):
-            refused(answer, "submit:*", page="OptionalFormAdmin")
-        form = bob.data("POST", url, {})["body"]
-        assert (
-            "OptionalFormAdmin#page:submit:*#page:submit" in form["body"][0]["body"] and names_in(form["body"]) == set()
-        )
-        assert handled == []
-        assert bob.data("GET", "/admin/form/FreeFormAdmin/api") == {"title": "t", "other": 1}
-        assert Client(site.client)("GET", f"{url}/api").status_code in (307, 401, 403)
-
-
-def test_a_form_names_fields_that_it_has(make_site: Any) -> None:
-    for name, value in (
-        ("perm_fields", ["titel"]),
-        ("perm_fields_exclude", ["titel"]),
-        ("perm_fields", {FieldPermEnum.ALL: ["title"]}),
-    ):
-        wrong = type("WrongFormAdmin", (FieldFormAdmin,), {name: value})
-        with pytest.raises(ValueError, match=r"titel|ALL"), make_site(wrong):
-            pass
-
-
-def test_fields_of_forms_are_given_in_the_site(make_site: Any) -> None:
-    with make_site(FieldFormAdmin) as site:
-        me, url = site.me, "/admin/auth/UserAdmin"
-        permission = "FieldFormAdmin#page:submit#page"
-        query = f"item_id={me}&permission={permission.replace('#', '%23')}&type=policy"
-        rows = site.root.data("GET", f"{url}/get_admin_action_perm_options?{query}")["rows"]
-        assert [row["rol"].split("#")[1] for row in rows] == [
-            "page:submit:*",
-            "page:submit:title",
-            "page:submit:budget",
-        ]
-        columns: list[Any] = [[], [{**rows[1], "checked": True}], []]
-        body = {"permissions": permission, "policy_matrix": columns}
-        assert site.root.act(url, "UpdateSubDataPermAction", me, body).json()["status"] == 0
-        assert site.auth.enforcer.has_policy("u:bob", "FieldFormAdmin", "page:submit:title", "page:submit", "allow")
-        read = f"{ID}#page:read#page".replace("#", "%23")  # those that have to have a value, too
-        rows = site.root.data("GET", f"{url}/get_admin_action_perm_options?item_id={me}&permission={read}")["rows"]
-        assert {row["rol"].split("#")[1].split(":")[2] for row in rows} == {"*", *FIELDS}
-
-
-# --- the page of users
-
-
-def test_the_page_of_users(site: FieldSite) -> None:
-    url, page = "/admin/auth/UserAdmin", "Auth>UserAdmin"
-    site.page_rights(page, *ACTIONS)
-    bob, me = site.bob, site.me
-    free = {"id", "username", "nickname", "is_active", "create_time"}
-    row = next(row for row in bob.data("POST", f"{url}/list", {})["items"] if row["id"] == me)
-    assert row.keys() == free
-    assert "email" not in bob.data("GET", f"{url}/item/{me}")
-    for query, filters in (("", {"email": "[~]@"}), ("orderBy=email", {})):
-        refused(bob("POST", f"{url}/list?{query}", filters), "filter:email" if filters else "list:email", page=page)
-    refused(bob("PUT", f"{url}/item/{me}", {"email": "b@example.com"}), "update:email", page=page)
-    refused(bob("PUT", f"{url}/item/{me}", {"password": "a new password"}), "update:password", page=page)
-    made = {"username": "eve", "password": "eve-password"}
-    refused(bob("POST", f"{url}/item", {**made, "email": "e@example.com"}), "create:email", page=page)
-    answer = bob.data("POST", f"{url}/item", made)
-    assert "email" not in answer and answer["username"] == "eve" and "eve-password" not in str(answer)
-    row = bob.data("GET", f"{url}/item/{me}")
-    assert bob.data("PUT", f"{url}/item/{me}", {**row, "nickname": "B"}) == 1
-    site.grant("list:email", "filter:email", "update:email", page=page)
-    assert bob.data("PUT", f"{url}/item/{me}", {"email": "b@example.com"}) == 1
-    (row,) = bob.data("POST", f"{url}/list", {"email": "[~]b@"})["items"]
-    assert row.keys() == free | {"email"} and row["email"] == "b@example.com"
-
-
-# --- outside of the site
-
-
-def test_allowed_fields(make_site: Any) -> None:
-    def routes(app: Any, auth: Any) -> None:
-        @app.get("/fields")
-        async def fields(request: Request, action: str = "read", names: str = "name,salary,name,x") -> Any:
-            return await auth.allowed_fields(request, "people", action, names.split(","))
-
-        @app.get("/page-fields")
-        async def page_fields(request: Request) -> Any:
-            page = app.state.site.get_admin_or_create(ChosenAdmin)
-            return await auth.allowed_fields(request, page, FieldPermEnum_READ, [*FIELDS, "password"])
-
-    FieldPermEnum_READ = "read"
-    with make_site(ChosenAdmin, extra=routes) as site:
-        guest = Client(site.client)
-        assert site.bob("GET", "/fields").json() == guest("GET", "/fields").json() == []
-        assert site.root("GET", "/fields").json() == ["name", "salary", "x"]
-        site.grant("read:salary", "list:*", page="people")
-        assert site.bob("GET", "/fields").json() == ["salary"]
-        assert site.bob("GET", "/fields?action=list&names=b,a").json() == ["b", "a"]
-        site.grant("read:*", page="people", who="u:guest")
-        assert guest("GET", "/fields").json() == ["name", "salary", "x"]
-        # of a page: what needs no permission there is allowed, what is no field of it is not
-        free = [name for name in FIELDS if name not in ("salary", "phone")]
-        assert site.bob("GET", "/page-fields").json() == free
-        site.grant("read:phone", page="ChosenAdmin")
-        assert site.bob("GET", "/page-fields").json() == [name for name in FIELDS if name != "salary"]
-
-        async def ask(page: Any, fields: Any) -> Any:
-            scope = {"type": "http", "headers": [], "method": "GET", "path": "/", "query_string": b""}
-            return await site.auth.allowed_fields(Request(scope), page, "read", fields)
-
-        for page, names in ((ModelAdmin, ["a"]), (None, ["a"]), ("people", "a")):
-            with pytest.raises(ValueError, match=r"expected|neither"):
-                site.call(ask, page, names)
-        assert site.call(ask, FieldPersonAdmin, ["a"]) == []
 
 
 # --- against the decision rules in plain Python
