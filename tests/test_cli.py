@@ -145,8 +145,11 @@ def test_demo(tmp_path: Path) -> None:
         rows = http("POST", f"{by_row}/list", {}).json()["data"]
         assert rows["total"] == 8 and all(row["is_published"] for row in rows["items"])
         row = http("POST", f"{by_field}/list", {}).json()["data"]["items"][0]
-        assert row["id"] and row["title"] and row["content"] is None and row["user_id"] is None
-        made = http("POST", f"{by_field}/item", {"title": "mine", "content": "c", "is_published": True}).json()["data"]
+        assert row["id"] and row["title"] and not {"content", "user_id"} & row.keys()
+        mine = {"title": "mine", "content": "c"}
+        refused = http("POST", f"{by_field}/item", {**mine, "is_published": True}).json()
+        assert refused["status"] == 403 and "page:create:is_published" in refused["msg"]
+        made = http("POST", f"{by_field}/item", mine).json()["data"]
         assert made["title"] == "mine" and made["content"] == "c" and made["is_published"] is False
         assert http("POST", "/admin/auth/UserAdmin/list", {}).json()["status"] != 0
 

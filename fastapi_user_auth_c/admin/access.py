@@ -1,28 +1,13 @@
-"""Refusals: 401 for guests, 403 for everybody else."""
+"""Refusals of the site's routes."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import HTTPException
-from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request
 
-from ..auth.auth import KNOWN
+from ..auth.refusals import Refused, is_logged_in, refuse
 
-
-class Refused(HTTPException):
-    """Status 403 for somebody who is logged in; browsers that are going to a page get one."""
-
-
-def is_logged_in(request: Request) -> bool:
-    """Whether somebody was found to make a request, and not a guest."""
-    return any(known.get("user") for known in request.scope.get(KNOWN, {}).values())
-
-
-def refuse(request: Request) -> NoReturn:
-    """Raise the HTTP error for a request that lacks a permission."""
-    if is_logged_in(request):
-        raise Refused(status_code=403, detail=_("Insufficient user rights"))
-    raise HTTPException(status_code=401, detail=_("User is not logged in"))
+__all__ = ["Refused", "demand", "is_logged_in", "refuse", "unprocessable"]
 
 
 def unprocessable(error: Exception | str) -> HTTPException:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
-from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
+from ..mixins.admin import AuthFieldFormAdmin, AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import (
     ROOT,
@@ -56,7 +56,8 @@ def get_admin_select_permission_rows(admin: PageSchemaAdmin) -> list[dict[str, A
 
 def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list[dict[str, Any]]:
     """The fields of a page's action as rows of a permission matrix, all of them (``*``) first."""
-    fields = admin.get_permission_fields(action) if isinstance(admin, AuthFieldModelAdmin) else {}
+    has_fields = isinstance(admin, (AuthFieldModelAdmin, AuthFieldFormAdmin))
+    fields = admin.get_permission_fields(action) if has_fields else {}
     if not fields:
         return []
     return [

@@ -365,6 +365,12 @@ class Auth(Generic[UserModelT]):
 
         return await filter_select(self, request, statement, permissions=permissions, **options)
 
+    async def allowed_fields(self, request: Request, page: Any, action: str, fields: Any) -> list[str]:
+        """Those of the fields that the user of a request may use, see :mod:`fastapi_user_auth_c.field_permissions`."""
+        from ..field_permissions import allowed_fields
+
+        return await allowed_fields(self, request, page, action, fields)
+
     # --- requires
 
     def requires(

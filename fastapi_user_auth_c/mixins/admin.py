@@ -1,18 +1,15 @@
 """Model pages whose fields and rows depend on permissions."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from enum import Enum
-from typing import Any, Optional
+from typing import Any
 
 from fastapi import HTTPException
-from fastapi_amis_admin.admin import BaseAuthFieldModelAdmin, BaseAuthSelectModelAdmin, ModelAdmin
+from fastapi_amis_admin.admin import BaseAuthSelectModelAdmin
 from fastapi_amis_admin.admin.extensions.schemas import SelectPerm
-from fastapi_amis_admin.crud.utils import ItemIdListDepend
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 from starlette.requests import Request
@@ -20,65 +17,15 @@ from starlette.requests import Request
 from ..auth.schemas import SystemUserEnum
 from ..row_permissions import check_groups, in_force, restrict
 from ..row_permissions import subject_of as subject_of_auth
-from ..utils.casbin import enforce_each
+from .checked_ids import CheckedIdsModelAdmin
+from .fields import AuthFieldFormAdmin, AuthFieldModelAdmin
+
+__all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", "CheckedIdsModelAdmin", "subject_of"]
 
 
 async def subject_of(site: Any, request: Request) -> str:
     """The subject of a request: ``u:`` and the user name, ``u:guest`` for guests."""
     return await subject_of_auth(site.auth, request)
-
-
-class CheckedIdsModelAdmin(ModelAdmin):
-    """Ids in addresses that cannot be one get HTTP 422, those of no row that may be seen 404.
-
-    Those who may not open the page are told that instead.
-    """
-
-    @property
-    def filtered_item_id(self) -> Callable[..., Any]:
-        filtered = super().filtered_item_id
-
-        async def depend(
-            request: Request,
-            item_id: ItemIdListDepend,
-            sel: self.AnnotatedSelect,  # type: ignore[name-defined]
-        ) -> Any:
-            fault = HTTPException(status_code=404, detail="Not Found")
-            try:
-                found = await filtered(item_id, sel)
-                if found:
-                    return found
-            except (ValueError, TypeError, OverflowError, DBAPIError):
-                fault = HTTPException(status_code=422, detail=_("Parameter error"))
-            if not await self.has_page_permission(request):
-                self.error_no_router_permission(request)
-            raise fault
-
-        return depend
-
-
-class AuthFieldModelAdmin(BaseAuthFieldModelAdmin):
-    """A model page whose fields need a permission each; ``perm_fields`` and ``perm_fields_exclude`` choose which."""
-
-    async def has_field_permission(self, request: Request, field: str, action: str = "") -> bool:
-        name = action.value if isinstance(action, Enum) else action
-        group = f"page:{name}"
-        subject = await subject_of(self.site, request)
-        return bool(self.site.auth.enforcer.enforce(subject, self.unique_id, f"{group}:{field}", group))
-
-    async def get_deny_fields(self, request: Request, action: Optional[str] = None) -> set[str]:
-        """The fields that the user of a request may not use in an action; decided together, once per request."""
-        if type(self).has_field_permission is not AuthFieldModelAdmin.has_field_permission:
-            return set(await super().get_deny_fields(request, action))  # an application's own rule
-        name = str(action.value if isinstance(action, Enum) else action or "")
-        known = request.scope.setdefault(f"{self.unique_id}_exclude_fields", {})
-        if name not in known:
-            fields = list(getattr(self, f"{name}_permission_fields", ()))
-            subject, group = await subject_of(self.site, request), f"page:{name}"
-            asked = [(self.unique_id, f"{group}:{field}", group) for field in fields]
-            decided = enforce_each(self.site.auth.enforcer, subject, asked)
-            known[name] = {field for field, allowed in zip(fields, decided, strict=True) if not allowed}
-        return known[name]  # type: ignore[no-any-return]
 
 
 _scope: ContextVar[Any] = ContextVar("scope", default=None)
