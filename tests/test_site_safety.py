@@ -110,6 +110,52 @@ def test_S2_nobody_makes_a_link_to_more_than_they_have(app: Any, client: TestCli
     assert link.startswith("https://site.example/admin/login_by_token?token=")
 
 
+# -- S4, S5: who may act on whom --------------------------------------------------------------------------------------
+
+
+def test_S4_root_and_those_with_more_rights_are_out_of_reach(app: Any, client: TestClient, root: Client) -> None:
+    for name in ("bob", "vip"):
+        make_user(app, client, name)
+    allow(app, client, "u:admin", "page", "page:list", "page:update", "page:delete", "page:bulk_delete")
+    field = [["u:admin", "Auth>UserAdmin", f"page:{act}:*", f"page:{act}", "allow"] for act in ("list", "update")]
+    client.portal.call(app.state.site.auth.enforcer.add_policies, field)
+    client.portal.call(app.state.site.auth.enforcer.add_role_for_user, "u:vip", "r:root")
+    admin = Client(client, "admin")
+    ids = {name: id_of(root, name) for name in ("root", "bob", "vip", "admin")}
+    for data in ({"nickname": "x"}, {"is_active": False}, {"password": "mine now"}):
+        for items in (str(ids["root"]), f"{ids['bob']},{ids['root']}"):
+            assert admin("PUT", f"{UA}/item/{items}", data).status_code in (401, 403), (items, data)
+    for items in (str(ids["root"]), f"{ids['bob']},{ids['root']}", str(ids["admin"]), f"{ids['bob']},{ids['admin']}"):
+        assert admin("DELETE", f"{UA}/item/{items}").status_code in (401, 403), items
+    assert root("DELETE", f"{UA}/item/{ids['root']}").status_code in (401, 403), "nor does root by a slip"
+    assert admin("PUT", f"{UA}/item/{ids['vip']}", {"nickname": "Vip"}).json()["status"] == 0
+    assert admin("PUT", f"{UA}/item/{ids['vip']}", {"password": "mine now"}).status_code in (401, 403)
+    assert admin("PUT", f"{UA}/item/{ids['bob']},{ids['vip']}", {"password": "mine now"}).status_code in (401, 403)
+    for name in ("root", "bob", "vip"):
+        Client(client, name)
+    assert admin("PUT", f"{UA}/item/{ids['bob']}", {"password": "new one"}).json()["status"] == 0
+    Client(client, "bob", "new one")
+
+
+@pytest.mark.parametrize("database_url", THREE, indirect=True)
+def test_S5_only_roles_that_are_there_and_ones_own_are_given(app: Any, client: TestClient, root: Client) -> None:
+    make_user(app, client, "bob")
+    allow(app, client, "u:admin", "page", "page:update_subject_roles")
+    bob, admin = id_of(root, "bob"), Client(client, "admin")
+    held = app.state.site.auth.enforcer.get_roles_for_user
+
+    def give(who: Client, keys: str) -> int:
+        return int(who.act(UA, "UpdateSubRolesAction", bob, {"role_keys": keys}).status_code)
+
+    for keys in ("nobody", "admin,nobody", "ADMIN", "admin "):
+        assert give(root, keys) == 422 and give(admin, keys) == 422, keys
+    assert give(admin, "root") == 403 and give(admin, "admin,root") == 403
+    assert client.portal.call(held, "u:bob") == []
+    assert give(admin, "admin") == 200 and give(root, "admin,root") == 200
+    assert give(admin, "root,admin") == 200 and sorted(client.portal.call(held, "u:bob")) == ["r:admin", "r:root"]
+    assert give(admin, "") == 200 and client.portal.call(held, "u:bob") == ["r:root"]
+
+
 # -- S8: refusals -----------------------------------------------------------------------------------------------------
 
 

@@ -13,11 +13,13 @@ from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.models import Field
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import BaseModel
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
+from ..db import run_read
 from ..mixins.admin import AuthFieldFormAdmin, AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import (
@@ -151,13 +153,17 @@ class UpdateSubRolesAction(BaseSubAction):
     async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
         item = await super().get_form_item(request, modelfield)
         if item.name == "role_keys":
-            from .admin import RoleAdmin
-
-            role_admin, _parent = self.site.get_page_schema_child(unique_id=RoleAdmin.unique_id)
-            if role_admin is None:  # replaced by a page with an id of its own
-                role_admin = self.admin.app.get_admin_or_create(self.admin.app.RoleAdmin)
-            item.source = f"post:{role_admin.router_path}/list?page=1&perPage=100"
+            item.source = f"post:{self._role_admin().router_path}/list?page=1&perPage=100"
         return item
+
+    def _role_admin(self) -> Any:
+        """The page of roles."""
+        from .admin import RoleAdmin
+
+        role_admin, _parent = self.site.get_page_schema_child(unique_id=RoleAdmin.unique_id)
+        if role_admin is None:  # replaced by a page with an id of its own
+            role_admin = self.admin.app.get_admin_or_create(self.admin.app.RoleAdmin)
+        return role_admin
 
     async def get_init_data(self, request: Request, **kwargs: Any) -> BaseApiOut[Any]:
         item_id = request.query_params.get("item_id")
@@ -172,12 +178,20 @@ class UpdateSubRolesAction(BaseSubAction):
         if subject is None:
             return _own_permissions()
         enforcer = self.site.auth.enforcer
-        roles = [f"r:{key}" for key in data.role_keys.split(",") if key]
+        keys = list(dict.fromkeys(key for key in data.role_keys.split(",") if key))
+        roles = [f"r:{key}" for key in keys]
+        model = self._role_admin().model
+        statement = select(model.key).where(model.key.in_(keys))
+        known = set(await run_read(self.site.auth.db, lambda session: session.scalars(statement).all()))
+        linked = await resolved(enforcer.get_roles_for_user(subject))
+        if unknown := [key for key in keys if key not in known and f"r:{key}" not in linked]:
+            raise unprocessable(f"{_('There is no such user or role')}: {', '.join(unknown)}")
         caller = await subject_of(self.site, request)
         if caller != ROOT:  # nobody gives or takes a role they do not have
             held = await resolved(enforcer.get_implicit_roles_for_user(caller))
-            present = await resolved(enforcer.get_roles_for_user(subject))
-            roles = [role for role in roles if role in held] + [role for role in present if role not in held]
+            if not set(roles) <= {*held, *linked}:
+                refuse(request)
+            roles = [role for role in roles if role in held] + [role for role in linked if role not in held]
         try:
             await update_subject_roles(enforcer, subject=subject, role_keys=roles)
         except ValueError as error:

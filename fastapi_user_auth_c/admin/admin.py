@@ -52,8 +52,8 @@ from ..auth.models import (
 )
 from ..auth.schemas import SystemUserEnum
 from ..db import run_committed, run_read
-from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, CheckedIdsModelAdmin
-from ..utils.casbin import forget_subject, update_subject_roles
+from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, CheckedIdsModelAdmin, subject_of
+from ..utils.casbin import covers, forget_subject, update_subject_roles
 from ..web.cookies import has_token_cookie, set_token_cookie
 from ..web.origin import refuse_foreign
 from ..web.redirects import local_path
@@ -357,6 +357,12 @@ class _SubjectAdmin(ModelAdmin):
         return gone
 
 
+def _new_password(password: Any) -> str:
+    """The password of a form, if it is one: asterisks are what a hidden password is shown as."""
+    text = password.get_secret_value() if isinstance(password, SecretStr) else password
+    return text if text and text.strip("*") else ""
+
+
 def _of_model(model: Any, fields: Any) -> list[Any]:
     """The fields, with those of the default user model replaced by those of the one in use."""
     return [getattr(model, field.key) if getattr(field, "class_", None) is User else field for field in fields]
@@ -441,11 +447,22 @@ class UserAdmin(
 
     async def has_update_permission(self, request: Request, item_id: Any, data: Any, **kwargs: Any) -> bool:
         allowed = await super().has_update_permission(request, item_id, data, **kwargs)
-        return allowed and await self._may_touch(request, item_id)
+        if not allowed or not await self._may_touch(request, item_id):
+            return False
+        return not _new_password(getattr(data, "password", None)) or await self._may_take_over(request, item_id)
+
+    async def _may_take_over(self, request: Request, item_id: Any) -> bool:
+        """Whether the caller has all that the accounts have: who sets a password can log in with it."""
+        enforcer, caller = self.site.auth.enforcer, await subject_of(self.site, request)
+        subjects = [f"u:{user.username}" for user in await self.fetch_items(*item_id)]
+        return all([subject == caller or await covers(enforcer, caller, subject) for subject in subjects])
 
     async def has_delete_permission(self, request: Request, item_id: Any, **kwargs: Any) -> bool:
         allowed = await super().has_delete_permission(request, item_id, **kwargs)
-        return allowed and await self._may_touch(request, item_id)
+        if not allowed or not await self._may_touch(request, item_id):
+            return False
+        own = getattr(await self.site.auth.get_current_user(request), "id", None)
+        return str(own) not in map(str, item_id or ())  # nobody is left without an account by a slip
 
     async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
         fault = name_fault(data.get("username", ""))
@@ -476,9 +493,8 @@ class UserAdmin(
 
     async def on_update_pre(self, request: Request, obj: Any, item_id: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)
-        password = data.pop("password", None)
-        text = password.get_secret_value() if isinstance(password, SecretStr) else password
-        if text and text.strip("*"):  # asterisks are what a hidden password is shown as
+        text = _new_password(data.pop("password", None))
+        if text:
             data["password"] = SecretStr(await self.site.auth.hash_password(text))
         return data
 
