@@ -206,6 +206,37 @@ def test_S10_the_policy_can_be_set(make_app: Callable[..., Any], database_url: s
             assert client.get("/free").headers.get("x-frame-options") is None, "only the site's answers"
 
 
+def test_amis_from_a_local_folder(database_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app_for_tests import settings_for
+    from fastapi import FastAPI
+    from sqlalchemy_database import AsyncDatabase, Database
+
+    from fastapi_user_auth_c.admin import AuthAdminSite
+
+    monkeypatch.chdir(tmp_path)
+    AsyncDatabase._instances = Database._instances = None
+    modules = tmp_path / "node_modules"
+    for name in ("amis/sdk/sdk.js", "vue/dist/vue.min.js", "history@5.3.0/umd/history.production.min.js"):
+        (modules / name).parent.mkdir(parents=True)
+        (modules / name).write_text(name)
+    (tmp_path / "secret").write_text("secret")
+    with pytest.raises(ValueError, match="npm install"):
+        AuthAdminSite(settings_for(database_url), amis_assets=tmp_path)
+    AsyncDatabase._instances = Database._instances = None
+    site = AuthAdminSite(settings_for(database_url), amis_assets=modules)
+    app = FastAPI()
+    site.mount_app(app)
+    client = TestClient(app)  # not started: nothing here needs the database
+    page = client.get("/admin/auth/form/login")
+    sources = re.findall(r'<script src="(.*?)"', page.text)
+    assert sources and all(source.startswith("/admin/amis-assets/") for source in sources)
+    for source in sources:
+        assert client.get(source).status_code == 200, source
+    assert "unpkg" not in page.text + page.headers["content-security-policy"]
+    for path in ("../secret", "amis@1/../../secret", "amis@/../../secret", "%2e%2e/secret", "amis", "amis@6.3.0"):
+        assert client.get(f"/admin/amis-assets/{path}").status_code == 404, path
+
+
 # -- S12: other origins -----------------------------------------------------------------------------------------------
 
 FOREIGN: list[dict[str, str]] = [

@@ -1,7 +1,8 @@
 """``AuthAdminSite``: an admin site whose pages are open to those who hold the permission."""
 
 from enum import Enum
-from typing import Any, NoReturn, Optional
+from pathlib import Path
+from typing import Any, NoReturn, Optional, Union
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException
@@ -19,6 +20,7 @@ from ..compat import attach_lifespan, install_startup
 from ..db import SessionMiddleware
 from ..mixins.admin import subject_of
 from ..utils.casbin import enforce_once
+from ..web.assets import Assets
 from ..web.headers import SecurityHeaders, content_security_policy
 from ..web.origin import OriginCheck
 from ..web.pages import wants_page
@@ -42,6 +44,8 @@ class AuthAdminSite(AdminSite):
         fastapi: the application to mount the site's routes in; default one of its own.
         engine: the database; default that of ``auth`` where the settings name the same one, else the one they name.
         auth: the :class:`~fastapi_user_auth_c.auth.Auth`; default one over the site's database.
+        amis_assets: a folder with the npm packages amis, vue and history, to serve them from; default none, and
+            ``settings.amis_cdn`` says where browsers get them.
     """
 
     unique_id = "AuthAdminSite"
@@ -55,6 +59,7 @@ class AuthAdminSite(AdminSite):
         fastapi: Optional[FastAPI] = None,
         engine: Any = None,
         auth: Optional[Auth[Any]] = None,
+        amis_assets: Union[str, Path, None] = None,
     ) -> None:
         auth = auth or type(self).auth
         if engine is None and auth is not None and auth.db.engine.url == make_url(_database_url(settings)):
@@ -63,6 +68,9 @@ class AuthAdminSite(AdminSite):
         super().__init__(settings, fastapi=fastapi, engine=engine)
         self.auth = auth or Auth(db=self.db)
         install_startup(self)
+        if amis_assets is not None:
+            self.fastapi.mount("/amis-assets", Assets(amis_assets), "amis-assets")
+            settings.amis_cdn = f"{settings.site_path}/amis-assets"
         self.fastapi.add_middleware(OriginCheck, settings=lambda: self.auth.settings)
         self.fastapi.add_middleware(SecurityHeaders, policy=self._content_security_policy)
         super().unregister_admin(BaseFileAdmin)
