@@ -216,8 +216,13 @@ def test_amis_from_a_local_folder(database_url: str, tmp_path: Any, monkeypatch:
     monkeypatch.chdir(tmp_path)
     AsyncDatabase._instances = Database._instances = None
     modules = tmp_path / "node_modules"
-    for name in ("amis/sdk/sdk.js", "vue/dist/vue.min.js", "history@5.3.0/umd/history.production.min.js"):
-        (modules / name).parent.mkdir(parents=True)
+    for name in (
+        "amis/sdk/sdk.js",
+        "vue/dist/vue.min.js",
+        "vue/dist/vue.js",
+        "history@5.3.0/umd/history.production.min.js",
+    ):
+        (modules / name).parent.mkdir(parents=True, exist_ok=True)
         (modules / name).write_text(name)
     (tmp_path / "secret").write_text("secret")
     with pytest.raises(ValueError, match="npm install"):
