@@ -29,6 +29,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, literal, or_, true
 from sqlalchemy import types as sqltypes
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import ClauseElement
 
 from ._core import filter_simplify, filter_sql
@@ -508,11 +509,14 @@ def _clause(column: Any, op: str, null: bool, values: list[Any]) -> Any:
     if op in _COMPARISONS:
         # SQLAlchemy takes a bool for a constant, which it compares for equality only
         return _COMPARISONS[op](column, literal(values[0]) if isinstance(values[0], bool) else values[0])
+    listed: list[Any] = values
+    if len({type(value) for value in values}) > 1:  # of a list SQLAlchemy takes the first one's type for all
+        listed = [literal(value, column.type.coerce_compared_value(operators.eq, value)) for value in values]
     if op == "not in":
         if not values:
             return column.is_not(None)
-        return column != values[0] if len(values) == 1 else column.not_in(values)
+        return column != values[0] if len(values) == 1 else column.not_in(listed)
     if not values:
         return column.is_(None) if null else false()
-    found = column == values[0] if len(values) == 1 else column.in_(values)
+    found = column == values[0] if len(values) == 1 else column.in_(listed)
     return or_(found, column.is_(None)) if null else found

@@ -20,7 +20,7 @@ from fastapi_amis_admin.admin import (
     UserSelectPerm,
 )
 from fastapi_amis_admin.admin.extensions.schemas import SelectPerm
-from sqlalchemy import Alias, Delete, FromClause, Table, Update, and_, inspect, select, tuple_
+from sqlalchemy import Alias, Delete, FromClause, Table, Update, and_, inspect, literal, select, tuple_
 from sqlalchemy.sql import Select
 from starlette.requests import Request
 
@@ -197,13 +197,17 @@ async def _as_condition(permission: Any, page: Any, entity: Any, request: Reques
     """A permission that changes statements as a condition: the rows that it leaves of all, by their primary keys."""
     base = _base(entity)
     if _has_filters(permission) and base is entity:
-        return and_(*permission.filters)
+        condition = and_(*permission.filters)
+        named = set(select(literal(1)).where(condition).get_final_froms())
+        if named <= {base if isinstance(base, FromClause) else inspect(base).local_table}:  # else it would join them
+            return condition
     names = _key_names(base)
     if not names:
         raise ValueError(f"{permission.name}: {base} has no primary key")
     ours, theirs = ([column_of(one, name) for name in names] for one in (entity, base))
     page = page if page.model is base else Page(base, page.site)
     left = (await _called(permission, page, request, select(*theirs))).with_only_columns(*theirs)
+    left = left.correlate(None)  # its tables are its own, whatever the statement around it names
     return (tuple_(*ours) if len(ours) > 1 else ours[0]).in_(left)
 
 

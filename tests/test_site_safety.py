@@ -105,9 +105,22 @@ def test_S2_nobody_makes_a_link_to_more_than_they_have(app: Any, client: TestCli
     # the Host header of the one who asks decides nothing
     answer = client.post(f"{UA}/{LINK}/api?item_id={ids['bob']}", json={}, headers={**admin.headers, "Host": "evil"})
     assert "evil" not in answer.text
-    app.state.site.settings.site_url = "https://site.example"
-    link = admin.act(UA, LINK, ids["bob"], {}).json()["data"]["auth_url"]
-    assert link.startswith("https://site.example/admin/login_by_token?token=")
+    # nor does who sees fewer rows get at more of them
+    rows = ["u:bob", "Auth>UserAdmin", "page:select:self", "page:select", "allow"]
+    client.portal.call(app.state.site.auth.enforcer.add_policy, *rows)
+    assert admin.act(UA, LINK, ids["bob"], {}).status_code == 403
+    client.portal.call(app.state.site.auth.enforcer.add_policy, "u:admin", *rows[1:])
+    assert admin.act(UA, LINK, ids["bob"], {}).json()["status"] == 0
+
+
+def test_S2_a_login_link_begins_with_the_address_of_the_settings(
+    make_app: Callable[..., Any], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITE_URL", "https://site.example")
+    app = make_app(database_url)
+    with TestClient(app) as client:
+        link = Client(client, "root").act(UA, LINK, 1, {}).json()["data"]["auth_url"]
+        assert link.startswith("https://site.example/admin/login_by_token?token=")
 
 
 # -- S4, S5: who may act on whom --------------------------------------------------------------------------------------

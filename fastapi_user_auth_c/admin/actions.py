@@ -25,6 +25,7 @@ from ..policy.enforcer import resolved
 from ..utils.casbin import (
     ROOT,
     covers,
+    enforce_each,
     get_subject_effect_matrix,
     get_subject_page_permissions,
     get_subject_policy_matrix,
@@ -290,21 +291,29 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
             for permission in permissions:
                 permission_fields(permission)
             if caller != ROOT:  # nobody gives or takes a permission they do not have
-                permissions = [text for text in permissions if self.may_give(caller, text)]
+                permissions = [text for text in permissions if self.may_give(caller, text, subject)]
                 present = await get_subject_page_permissions(enforcer, subject=subject)
                 permissions += [
                     text
                     for text in present
-                    if not text.endswith("#allow") or not self.may_give(caller, text.removesuffix("#allow"))
+                    if not text.endswith("#allow") or not self.may_give(caller, text.removesuffix("#allow"), subject)
                 ]
             await update_subject_page_permissions(enforcer, subject=subject, permissions=permissions)
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
 
-    def may_give(self, caller: str, permission: str) -> bool:
-        """Whether a caller other than root holds a permission; a pattern covers more than can be told."""
-        return "*" not in permission and permission_enforce(self.site.auth.enforcer, caller, permission)
+    def may_give(self, caller: str, permission: str, subject: str) -> bool:
+        """Whether a caller other than root holds a permission, and the subject would see the same rows with it.
+
+        A pattern covers more than can be told.
+        """
+        enforcer = self.site.auth.enforcer
+        if "*" in permission or not permission_enforce(enforcer, caller, permission):
+            return False
+        admin, _parent = self.site.get_page_schema_child(permission_fields(permission)[0])
+        rows = [permission_fields(row["rol"]) for row in get_admin_select_permission_rows(admin)]
+        return enforce_each(enforcer, caller, rows) == enforce_each(enforcer, subject, rows)
 
 
 class UpdateSubDataPermAction(BaseSubPermAction):
@@ -489,7 +498,7 @@ class CopyUserAuthLinkAction(BaseSubAction):
         if not user.is_authenticated or not await covers(auth.enforcer, caller, f"u:{user.username}"):
             refuse(request)
         code = await auth.login_links.make(user, auth.settings.login_link_seconds)
-        link = f"{self.site.settings.site_url or ''}{self.site.router_path}/login_by_token?token={code}"
+        link = f"{self.site.router_path}/login_by_token?token={code}"  # with settings.site_url in front
         return BaseApiOut(
             msg=_("Successful operation"), data={"id": user.id, "username": user.username, "auth_url": link}
         )

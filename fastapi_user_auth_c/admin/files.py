@@ -105,7 +105,8 @@ class FileAdmin(BaseFileAdmin):
     async def _form(self, request: Request) -> Any:
         """The form of a request, of which no more is read than may be uploaded."""
         limit = self.file_max_size + FRAME if self.file_max_size else None
-        if limit is not None and int(request.headers.get("content-length") or 0) > limit:
+        length = request.headers.get("content-length", "")
+        if limit is not None and length.isdecimal() and int(length) > limit:
             raise _too_large()
 
         async def limited() -> AsyncIterator[bytes]:

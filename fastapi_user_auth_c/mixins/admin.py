@@ -88,8 +88,9 @@ class AuthSelectModelAdmin(CheckedIdsModelAdmin, BaseAuthSelectModelAdmin):
         if not self.select_on_write:
             return None
         everything = select(self.pk)
-        scope = await self.filter_select(request, everything)
-        return None if scope is everything else scope.with_only_columns(self.pk)
+        if await self.filter_select(request, everything) is everything:
+            return None
+        return (await self.get_select(request)).with_only_columns(self.pk)  # with what the page joins
 
     async def create_items(self, request: Request, items: Any) -> Any:
         with self._writing(await self._scope_of(request)):

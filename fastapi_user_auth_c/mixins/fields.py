@@ -191,6 +191,10 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIds
             setattr(self, name, schema or getattr(self, name) or getattr(self, f"_create_{name}")())
         self.schema_list = sparse(self.schema_list)
         self.schema_read = self.schema_read and sparse(self.schema_read)
+        chosen = {name for names in (self.perm_fields or {}).values() for name in names}
+        known: set[str] = set().union(*(self._names(name.removeprefix("schema_")) for name in given))
+        if not chosen <= known:  # then what was meant would be open to all
+            raise ValueError(f"the fields of {type(self).__name__} do not include {chosen - known}")
         table, self.schema_model = self.schema_model, sparse(self.schema_model)  # for answers to create
         try:
             return super().register_crud(None, None, None, None, None, *args, **kwargs)
@@ -278,26 +282,23 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIds
             result = await inner(request=request, data=data)
             created = getattr(result, "data", None)
             if isinstance(created, BaseModel):
-                named, seen = await self._views(request)
-                hidden, values = named - seen - sent, created.model_dump(by_alias=True)
-                result.data = {name: value for name, value in values.items() if name not in hidden}
+                shown = await self._seen(request) | self._spellings("create", sent)
+                values = created.model_dump(by_alias=True)
+                result.data = {name: value for name, value in values.items() if name in shown}
             return result
 
         return route
 
-    async def _views(self, request: Request) -> tuple[set[str], set[str]]:
-        """All names of the fields in the list or of a row that is read; and of those that the user sees there."""
-        named: set[str] = set()
+    async def _seen(self, request: Request) -> set[str]:
+        """All names of the fields that the user sees in the list or of a row that is read."""
         seen = {self.pk_name}
         for action, open_ in (
             ("list", await self.has_list_permission(request, None, None)),  # type: ignore[arg-type]
             ("read", self.schema_read and await self.has_read_permission(request, None)),  # type: ignore[arg-type]
         ):
-            names = self._spellings(action, self._names(action))
-            named |= names
             if open_:
-                seen |= names - await self._denied(request, action)
-        return named, seen
+                seen |= self._spellings(action, self._names(action)) - await self._denied(request, action)
+        return seen
 
     async def create_items(self, request: Request, items: Any) -> Any:
         return await super().create_items(request, _without(items, await self._denied(request, "create")))
@@ -320,7 +321,7 @@ class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIds
         async def route(request: Request, item_id: Any, data: Any) -> Any:
             denied = data.model_fields_set & await self._denied(request, "update")
             if denied and await self.has_update_permission(request, item_id, data):
-                _named, seen = await self._views(request)
+                seen = await self._seen(request)
                 # what is not seen is not compared: whether it is equal would tell what it is
                 changed = denied - seen or await self.db.async_run_sync(self._changed, item_id, data, denied)
                 if changed:
@@ -481,12 +482,14 @@ class AuthFieldFormAdmin(_FieldPermissions, FormAdmin):
         async def route(request: Request) -> Any:
             await self._check_open(request)
             result = await inner(request)
+            if not isinstance(result, BaseApiOut):
+                result = BaseApiOut(**result) if isinstance(result, dict) else BaseApiOut(data=None)
             denied = await self._denied(request, "submit")
-            data = result.data if isinstance(result, BaseApiOut) else None
+            data = result.data
             if isinstance(data, BaseModel):
                 data = data.model_dump(by_alias=True)
-            if isinstance(data, dict):
-                result.data = {name: value for name, value in data.items() if name not in denied}
+            # of what is no fields nobody can tell which are denied
+            result.data = {k: v for k, v in data.items() if k not in denied} if isinstance(data, dict) else None
             return result
 
         return route

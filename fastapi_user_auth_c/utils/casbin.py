@@ -77,6 +77,10 @@ def enforce_once(
     return [known[one] for one in asked]
 
 
+ROWS = "page:select"
+"""The group of the rules for sets of rows."""
+
+
 async def covers(enforcer: Any, subject: str, other: str) -> bool:
     """Whether a subject has every role and may do everything that another one has and may do.
 
@@ -88,10 +92,14 @@ async def covers(enforcer: Any, subject: str, other: str) -> bool:
     if not set(await resolved(enforcer.get_implicit_roles_for_user(other))) <= set(held):
         return False
     rules = await resolved(enforcer.get_implicit_permissions_for_user(other))
-    wanted = [tuple(rule[1:4]) for rule in rules if rule[-1] != "deny"]
-    if any("*" in field for fields in wanted for field in fields):
+    allowed: list[Any] = [tuple(rule[1:4]) for rule in rules if rule[-1] != "deny" and rule[3] != ROWS]
+    if any("*" in field for fields in allowed for field in fields):
         return False
-    return all(enforce_each(enforcer, subject, wanted))  # type: ignore[arg-type]
+    rules += await resolved(enforcer.get_implicit_permissions_for_user(subject))
+    sets: list[Any] = [tuple(rule[1:4]) for rule in rules if rule[3] == ROWS]  # these narrow: having one is no more
+    if enforce_each(enforcer, subject, sets) != enforce_each(enforcer, other, sets):
+        return False
+    return all(enforce_each(enforcer, subject, allowed))
 
 
 async def get_subject_page_permissions(enforcer: Any, *, subject: str, implicit: bool = False) -> list[str]:

@@ -28,7 +28,7 @@ def is_foreign(connection: HTTPConnection, trusted: Iterable[str] = ()) -> bool:
         trusted: other origins that may, as ``https://app.example.com``.
     """
     headers = connection.headers
-    if NAME in headers:
+    if headers.get(NAME):
         return False
     origin = headers.get("origin", "")
     if origin and origin.rstrip("/").lower() in {each.rstrip("/").lower() for each in trusted}:

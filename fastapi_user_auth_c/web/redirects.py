@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import string
+from urllib.parse import quote
+
 
 def local_path(target: str | None, default: str) -> str:
     """The target if it is a path on this host, else the default.
@@ -13,4 +16,4 @@ def local_path(target: str | None, default: str) -> str:
     # nor may it be more than an address to the page it is written into, where scripts and templates are evaluated
     if any(ord(char) < 32 or ord(char) == 127 or char in "\\<>\"'`{}" for char in target):
         return default
-    return target
+    return quote(target, safe=string.punctuation, errors="replace")
