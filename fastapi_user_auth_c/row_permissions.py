@@ -193,13 +193,16 @@ async def _called(permission: Any, page: Any, request: Request, statement: Selec
     return await result if python_inspect.isawaitable(result) else result  # type: ignore[no-any-return]
 
 
-async def _as_condition(permission: Any, page: Any, entity: Any, request: Request) -> Any:
-    """A permission that changes statements as a condition: the rows that it leaves of all, by their primary keys."""
+async def _as_condition(permission: Any, page: Any, entity: Any, request: Request, joins: bool) -> Any:
+    """A permission that changes statements as a condition: the rows that it leaves of all, by their primary keys.
+
+    Filters are conditions already. ``joins`` says whether they may name other tables, which the statement then joins.
+    """
     base = _base(entity)
     if _has_filters(permission) and base is entity:
         condition = and_(*permission.filters)
-        named = set(select(literal(1)).where(condition).get_final_froms())
-        if named <= {base if isinstance(base, FromClause) else inspect(base).local_table}:  # else it would join them
+        named = set(select(literal(1)).where(condition).get_final_froms())  # in a group that would repeat rows
+        if joins or named <= {base if isinstance(base, FromClause) else inspect(base).local_table}:
             return condition
     names = _key_names(base)
     if not names:
@@ -246,7 +249,9 @@ async def restrict(
                 statement = await _called(permission, page, request, statement)
                 continue
             terms = [Condition(number)]
-            conditions[number] = await _as_condition(permission, page, entity, request)
+            conditions[number] = await _as_condition(
+                permission, page, entity, request, joins=alone and isinstance(statement, Select)
+            )
         frozen = tuple(map(_frozen, terms))
         groups = [index for index, group in enumerate(any_of) if permission.name in group]
         parts.extend(_Part(index, frozen) for index in groups or [-1])

@@ -201,3 +201,27 @@ def test_allowed_fields(make_site: Any) -> None:
             with pytest.raises(ValueError, match=r"expected|neither"):
                 site.call(ask, page, names)
         assert site.call(ask, FieldPersonAdmin, ["a"]) == []
+
+
+class DictFormAdmin(OptionalFormAdmin):
+    unique_id = "DictFormAdmin"
+
+    async def get_init_data(self, request: Request, **kwargs: Any) -> Any:
+        return {"status": 0, "data": {"title": "t", "budget": 3}}
+
+
+def test_the_data_of_a_form_are_filtered_in_whatever_shape(make_site: Any) -> None:
+    with make_site(DictFormAdmin) as site:
+        site.page_rights("DictFormAdmin", "submit")
+        assert site.root.data("GET", "/admin/form/DictFormAdmin/api").keys() == {"title", "budget"}
+        answer = site.bob("GET", "/admin/form/DictFormAdmin/api")
+        assert answer.status_code == 403 or not answer.json()["data"], answer.text
+
+
+def test_a_misspelt_field_is_told(make_site: Any) -> None:
+    class Misspelt(FieldPersonAdmin):
+        unique_id = "Misspelt"
+        perm_fields = {FieldPermEnum.ALL: ["salery"]}
+
+    with pytest.raises(ValueError, match="salery"), make_site(Misspelt):
+        pass

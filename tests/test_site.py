@@ -553,6 +553,11 @@ def test_redirects_stay_on_this_host(client: TestClient, target: str) -> None:
     assert page.status_code == 200 and '"redirect": "/"' in page.text.replace('"redirect":"/"', '"redirect": "/"')
 
 
+def test_a_redirect_in_other_letters_is_encoded(client: TestClient, root: Client) -> None:
+    away = root("GET", "/admin/auth/form/login?redirect=/%E4%B8%AD%3Fa%3D%2541")
+    assert away.status_code == 307 and away.headers["location"] == "/%E4%B8%AD?a=%41"
+
+
 def test_logout_ends_the_token(client: TestClient, root: Client) -> None:
     assert root("GET", "/sync").status_code == 200
     assert root("GET", "/admin/auth/logout").status_code == 307
