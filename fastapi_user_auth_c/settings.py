@@ -53,3 +53,11 @@ class AuthSettings(BaseSettings):
 
     login_link_seconds: int = Field(default=300, ge=1)
     """How long a login link is good: as long as it takes to hand it over."""
+
+    guest_user: bool = True
+    """Whether ``request.user`` of a guest is false and has ``is_authenticated``; else it is None, as in the
+    original."""
+
+    cookie_path: Optional[str] = None
+    """What the cookie is sent to; None for the application, which is ``/`` unless that has a prefix. Needed where the
+    application with the site is mounted in another one that knows its users too."""
