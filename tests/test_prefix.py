@@ -17,8 +17,11 @@ import pytest
 import uvicorn
 from app_for_tests import UA, example_app
 from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.testclient import TestClient
 
 from fastapi_user_auth_c.settings import AuthSettings
+from fastapi_user_auth_c.web.prefix import put_in_front
 
 PREFIX = "/tools"
 WAYS = ["server", "application", "mount"]
@@ -190,3 +193,30 @@ def test_S17_the_nearest_cookie_counts_and_its_path_can_be_set(tmp_path: Path, m
             (f"Authorizationx=bearer {token}", 403),
         ):
             assert client.get(f"{PREFIX}/sync", headers={"Cookie": cookies}).status_code == status, cookies
+
+
+@pytest.mark.parametrize(
+    "prefix, top, text, placed",
+    [
+        ("/x", "/admin", '"/admin/a" "post:/admin" "/admin?a"', '"/x/admin/a" "post:/x/admin" "/x/admin?a"'),
+        ("/x", "/admin", r"a=\"/admin/a\";b='/admin/'", r"a=\"/x/admin/a\";b='/x/admin/'"),
+        ("/x", "/admin", '"/administer" "a/admin/b" "http://h/admin/" "/x/admin/a"', None),
+        ("/x", "/admin", '"see /admin/a"', None),
+        ("/admin", "/admin", '"/admin/a" "/admin/admin/a"', '"/admin/admin/a" "/admin/admin/a"'),
+        ("/x", "", '"/auth/a" "//host" "/" "/x/b" "get:/c"', '"/x/auth/a" "//host" "/" "/x/b" "get:/x/c"'),
+        ("/%5C1", "/admin", '"/admin/a"', '"/%5C1/admin/a"'),
+    ],
+)
+def test_S17_what_is_an_address(prefix: str, top: str, text: str, placed: str | None) -> None:
+    response = put_in_front(prefix, top, Response(text))
+    assert response.body.decode() == (text if placed is None else placed)
+    assert response.headers["content-length"] == str(len(response.body))
+
+
+def test_S17_a_prefix_from_the_address_is_no_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outer = FastAPI()
+    outer.mount("/{tenant}", example_app(f"sqlite+aiosqlite:///{tmp_path}/test.db?check_same_thread=False"))
+    page = TestClient(outer).get("/a%22%3E%3Cscript%3Ex/admin/auth/form/login")
+    assert page.status_code == 200 and "<script>x" not in page.text
+    assert "/a%22%3E%3Cscript%3Ex/admin/auth/form/reg" in page.text

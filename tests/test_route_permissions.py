@@ -189,3 +189,44 @@ def test_S7_who_may_is_told_what_is_wrong(client: TestClient) -> None:
             if "logout" in row["path"]:
                 who = Client(client, "root")
     assert not wrong, "\n".join(wrong)
+
+
+def test_S7_ids_that_are_none_and_ids_of_nothing_on_pages_of_ones_own(app: FastAPI, client: TestClient) -> None:
+    root, page = Client(client, "root"), "/admin/WorkshopApp/GadgetAdmin"
+    made = root.data("POST", f"{page}/item", {"name": "made"})["id"]
+    for text, status in (("abc", 422), ("1,x", 422), (",", 422), ("99", 404), ("98,99", 404), ("0", 404), ("-1", 404)):
+        calls = [
+            ("GET", f"item/{text}", None),
+            ("PUT", f"item/{text}", {"name": "x"}),
+            ("DELETE", f"item/{text}", None),
+        ]
+        calls += [(method, f"RouteTool/{text}?link_id=1", None) for method in ("POST", "DELETE")]
+        calls += [("POST", f"PaintAction/api?item_id={text}", {"text": "x"})]
+        for method, path, body in calls:
+            answer = root(method, f"{page}/{path}", body)
+            assert answer.status_code == status == answer.json()["status"], (method, path, answer.text)
+    for method in ("POST", "DELETE"):
+        assert root(method, f"{page}/RouteTool/{made}?link_id=x").status_code == 422
+    linked = "/admin/WorkshopApp/ToolAdmin/list?link_model=route_gadget&link_item_id="
+    assert root("POST", f"{linked}x", {}).status_code == 422
+    assert root("POST", f"{linked}{made}", {}).json()["data"]["total"] == 0
+    assert root("POST", f"{page}/list", {"size": "[>]x"}).status_code == 422
+    assert root.data("PUT", f"{page}/item/{made}", {"name": "x"}) == 1
+    assert root.data("GET", f"{page}/item/{made},99")["name"] == "x", "of several those that are there"
+
+
+def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI, client: TestClient) -> None:
+    """A page may let more or less people do something than its permissions say; it may not do with no row at all."""
+    page = app.state.site.get_page_schema_child("GadgetAdmin")[0]
+    root, stranger = Client(client, "root"), Client(client, "stranger")
+    made = root.data("POST", "/admin/WorkshopApp/GadgetAdmin/item", {"name": "made"})["id"]
+
+    async def only_this(request: Any, item_id: Any, *args: Any, **kwargs: Any) -> bool:
+        return [int(each) for each in item_id] == [made]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "has_read_permission", only_this)
+        assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 200
+        other = root.data("POST", "/admin/WorkshopApp/GadgetAdmin/item", {"name": "other"})["id"]
+        assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{other}").status_code == 403
+    assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 403

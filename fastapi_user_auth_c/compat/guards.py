@@ -6,6 +6,7 @@ before any dependency is asked.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -52,6 +53,10 @@ def _guard(page: Any, action: str, size: int) -> Callable[[Request], Awaitable[N
     """Lets nobody pass who may not do something at all; whether they may with these rows the route asks afterwards."""
 
     async def guard(request: Request) -> None:
+        auth = getattr(getattr(page, "site", None), "auth", None)
+        if auth is not None:  # guests are told something else, and rules of an application's own may not look
+            with contextlib.suppress(HTTPException):
+                await auth.get_current_user(request)
         try:
             allowed = await getattr(page, f"has_{action}_permission")(request, *[None] * size)
         except HTTPException:
@@ -59,9 +64,6 @@ def _guard(page: Any, action: str, size: int) -> Callable[[Request], Awaitable[N
         except Exception:  # an application's own rule, which does not go without the rows
             return
         if not allowed:
-            auth = getattr(getattr(page, "site", None), "auth", None)
-            if auth is not None:  # guests are told something else, and a page may be closed to all without a look
-                await auth.get_current_user(request)
             page.error_no_router_permission(request)
 
     setattr(guard, _MARK, True)
