@@ -152,6 +152,18 @@ def test_S18_the_form_of_fields_keeps_what_its_user_may_not_give(place: Place) -
     assert place.of("r:other") == set()
 
 
+def test_S18_rules_that_no_text_can_say_stay(place: Place) -> None:
+    odd = {("a#b", "page", "page"), ("a", "page:#", "page"), ("a,b", "page", "page")}
+    place.rules("u:bo", *odd)
+    place.rules("u:bo", ("x#y", "page", "page"), effect="deny")
+    before = place.of("u:bo")
+    for who in (place.al, place.root):
+        assert place.save(who, UA, place.bo, {LIST}).json()["status"] == 0
+        assert place.of("u:bo") >= {rule for rule in before if "#" in rule[0] + rule[1]} | {
+            (USERS, "page:list", "page", "allow")
+        }
+
+
 def test_S18_a_row_that_is_not_there_shows_nobodys_rights(place: Place) -> None:
     for page in (UA, RA):
         for action in (PAGES, ROLES):

@@ -25,16 +25,15 @@ from ..policy.enforcer import resolved
 from ..utils.casbin import (
     enforce_each,
     get_subject_effect_matrix,
-    get_subject_page_permissions,
     get_subject_policy_matrix,
     permission_fields,
+    replace_rules,
     update_subject_data_permissions,
-    update_subject_page_permissions,
     update_subject_roles,
 )
 from ..web.pages import plain_page
 from .access import refuse, unprocessable
-from .authority import granted, is_own, may_take_over, may_touch, permissions_to_store, roles_to_store
+from .authority import granted, is_own, may_take_over, may_touch, roles_to_store, rules_to_store, shown
 from .permission_rows import get_admin_field_permission_rows, get_admin_select_permission_rows
 from .utils import get_admin_action_options_by_subject
 
@@ -233,11 +232,14 @@ class ViewSubPagePermAction(BaseSubPermAction):
         if not item_id:
             return BaseApiOut(data=self.schema())
         subject, enforcer = await self.existing_subject(request, item_id), self.site.auth.enforcer
-        allowed = granted(await get_subject_page_permissions(enforcer, subject=subject, implicit=self._implicit))
         if self._implicit:  # what a role allows may be denied nearer to the subject
-            effects = enforce_each(enforcer, subject, [permission_fields(text) for text in allowed])
-            allowed = [text for text, effect in zip(allowed, effects, strict=True) if effect]
-        return BaseApiOut(data=self.schema(permissions=",".join(allowed)))
+            rules = await resolved(enforcer.get_implicit_permissions_for_user(subject))
+            found = list(dict.fromkeys((rule[1], rule[2], rule[3]) for rule in rules if rule[3] == "page"))
+            effects = enforce_each(enforcer, subject, found)
+            allowed = [permission for permission, effect in zip(found, effects, strict=True) if effect]
+        else:
+            allowed = granted(enforcer.get_filtered_policy(0, subject, "", "", "page"))
+        return BaseApiOut(data=self.schema(permissions=",".join(shown(allowed))))
 
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         return BaseApiOut(status=1, msg=_("Permissions are shown here, and changed by the action for it"))
@@ -261,10 +263,9 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
             return _own_permissions()
         enforcer = self.site.auth.enforcer
         chosen = list(dict.fromkeys(text for text in data.permissions.split(",") if text))
-        present = await get_subject_page_permissions(enforcer, subject=subject)
         try:
-            permissions = await permissions_to_store(self.site, request, subject, present, chosen)
-            await update_subject_page_permissions(enforcer, subject=subject, permissions=permissions)
+            rules = await rules_to_store(self.site, request, subject, chosen)
+            await replace_rules(enforcer, "p", rules, 0, subject, "", "", "page")
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")

@@ -5,7 +5,7 @@ Root may do everything to everybody, and nobody else anything to root.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi_amis_admin.utils.translation import i18n as _
@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
-from ..utils.casbin import ROOT, covers, enforce_each, permission_enforce, permission_fields
+from ..utils.casbin import ROOT, covers, enforce_each, permission_encode, permission_fields
 from .access import refuse
 from .permission_rows import get_admin_select_permission_rows
 
@@ -60,61 +60,71 @@ async def roles_to_store(site: Any, request: Request, subject: str, roles: list[
     return [role for role in roles if role in held] + [role for role in linked if role not in held]
 
 
-def granted(present: Iterable[str]) -> list[str]:
-    """Of a subject's own page permissions, as texts with their effect, those that its rules allow: what a form shows
-    as checked.
-    """
-    texts = dict.fromkeys(present)
-    bases = [text.removesuffix("#allow") for text in texts if text.endswith("#allow")]
-    return [base for base in bases if f"{base}#deny" not in texts]
+Permission = tuple[str, str, str]
+"""Object, action and group."""
 
 
-async def permissions_to_store(
-    site: Any, request: Request, subject: str, present: list[str], chosen: list[str]
-) -> list[str]:
-    """The page permissions of a subject once a user has chosen these in the form that :func:`granted` fills.
+def granted(rules: Iterable[Sequence[str]]) -> list[Permission]:
+    """Of page permissions in rules those that are allowed and not denied by others of them."""
+    effects = dict.fromkeys((_permission(rule), rule[-1]) for rule in rules)
+    return [permission for permission, effect in effects if effect == "allow" and (permission, "deny") not in effects]
+
+
+def shown(permissions: Iterable[Permission]) -> list[str]:
+    """The permissions as texts of a form, as far as they can be one."""
+    return [permission_encode(*permission) for permission in permissions if not any("#" in part for part in permission)]
+
+
+async def rules_to_store(site: Any, request: Request, subject: str, chosen: list[str]) -> list[list[str]]:
+    """The rules of a subject for pages once a user has chosen these in the form that shows what is granted.
 
     What the form does not show, or its user does not hold, stays as it is.
 
     Args:
         site: the site.
         request: the user's.
-        subject: whose permissions they are.
-        present: those of now, as texts with their effect.
-        chosen: texts ``page id#action#group``.
+        subject: whose rules they are.
+        chosen: texts ``page id#action#page``.
 
     Raises:
         ValueError: a text is malformed.
         HTTPException: one is new to the subject, and not the user's to give; it is named.
     """
-    for text in chosen:
-        permission_fields(text)
-    caller = await subject_of(site, request)
-    checked = granted(present)
-    new = [text for text in chosen if text not in checked]
-    if caller != ROOT and (lacking := [text for text in new if not _may_give(site, caller, text, subject)]):
-        refuse(request, f"{_('Missing permission')}: {', '.join(lacking)}")
-    kept = []
-    for text in present:
-        base, _hash, effect = text.rpartition("#")
-        if effect == "allow" and base in checked:
-            if base not in chosen and caller != ROOT and not _holds(site, caller, base):
-                kept.append(text)
-        elif base not in new:  # a denial is lifted by giving what it denies
-            kept.append(text)
-    return [*chosen, *kept]
+    wanted = [permission_fields(text) for text in chosen]
+    for permission in wanted:
+        if permission[2] != "page":
+            raise ValueError(f"{permission_encode(*permission)!r} is not a page permission")
+    enforcer, caller = site.auth.enforcer, await subject_of(site, request)
+    rules = enforcer.get_filtered_policy(0, subject, "", "", "page")
+    checked = granted(rules)
+    new = [permission for permission in wanted if permission not in checked]
+    if caller != ROOT and (lacking := [each for each in new if not _may_give(site, caller, each, subject)]):
+        refuse(request, f"{_('Missing permission')}: {', '.join(shown(lacking))}")
+
+    def stays(rule: Sequence[str]) -> bool:
+        permission = _permission(rule)
+        if rule[-1] != "allow" or permission not in checked:
+            return permission not in new  # a denial is lifted by giving what it denies
+        may_take = caller == ROOT or _holds(site, caller, permission)
+        return permission not in wanted and not (may_take and shown([permission]))
+
+    return [[subject, *permission, "allow"] for permission in wanted] + [list(rule) for rule in rules if stays(rule)]
 
 
-def _holds(site: Any, caller: str, permission: str) -> bool:
+def _permission(rule: Sequence[str]) -> Permission:
+    return rule[1], rule[2], rule[3]
+
+
+def _holds(site: Any, caller: str, permission: Permission) -> bool:
     """Whether somebody other than root holds a permission. A pattern covers more than can be told."""
-    return "*" not in permission and permission_enforce(site.auth.enforcer, caller, permission)
+    return not any("*" in part for part in permission) and bool(site.auth.enforcer.enforce(caller, *permission))
 
 
-def _may_give(site: Any, caller: str, permission: str, subject: str) -> bool:
+def _may_give(site: Any, caller: str, permission: Permission, subject: str) -> bool:
     """Whether the caller holds a permission, and the subject would see the same rows with it."""
     if not _holds(site, caller, permission):
         return False
     enforcer = site.auth.enforcer
-    admin, _parent = site.get_page_schema_child(permission_fields(permission)[0])
+    admin, _parent = site.get_page_schema_child(permission[0])
     rows = [permission_fields(row["rol"]) for row in get_admin_select_permission_rows(admin)]
     return enforce_each(enforcer, caller, rows) == enforce_each(enforcer, subject, rows)

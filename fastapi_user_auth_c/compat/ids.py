@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException
 from sqlalchemy.exc import DBAPIError
 
+from ..db import is_outage
+
 
 def no_value() -> HTTPException:
     """The error for a text that is no value of its column."""
@@ -30,6 +32,8 @@ def filtered_item_id(old: Callable[[Any], Any]) -> Callable[[Any], Any]:
             try:
                 found = await filtered(item_id, sel)
             except (ValueError, TypeError, OverflowError, DBAPIError) as error:
+                if is_outage(error):
+                    raise
                 raise no_value() from error
             if not found:
                 raise HTTPException(status_code=404, detail="Not Found")

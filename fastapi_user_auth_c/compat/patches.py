@@ -22,7 +22,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
-SCHEMA, ROUTES = f"{FAA}.crud.schema", f"{FAA}.crud.base"
+SCHEMA, BASE = f"{FAA}.crud.schema", f"{FAA}.crud.base"
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -49,7 +49,7 @@ NEEDED = {
     SELECTS: "RecentTimeSelectPerm._call",
     AMIS: "BaseAmisModel.amis_json",
     SCHEMA: "Paginator.__call__",
-    ROUTES: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud",
+    BASE: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud",
 }
 
 
@@ -242,8 +242,8 @@ def linked_rows() -> None:
 
 def guarded_routes() -> None:
     """Permissions are asked before bodies are read and rows are looked for (every release); see ``guards``."""
-    wrap(require(ROUTES, "RouterMixin"), "get_router", guards.get_router)
-    wrap(require(ROUTES, "BaseCrud"), "register_crud", guards.register_crud)
+    wrap(require(BASE, "RouterMixin"), "get_router", guards.get_router)
+    wrap(require(BASE, "BaseCrud"), "register_crud", guards.register_crud)
     wrap(require(ADMIN, "LinkModelForm"), "register_router", guards.register_links)
 
 
@@ -310,7 +310,7 @@ def forbidden_pages() -> None:
         return wrapped
 
     wrap(require(ADMIN, "PageAdmin"), "error_no_page_permission", ask_site("refuse_page"))
-    wrap(require(ROUTES, "RouterMixin"), "error_no_router_permission", ask_site("refuse_route"))
+    wrap(require(BASE, "RouterMixin"), "error_no_router_permission", ask_site("refuse_route"))
 
 
 def placed_pages() -> None:
