@@ -10,7 +10,7 @@ import httpx
 import pytest
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import AsyncAdaptedQueuePool, QueuePool, create_engine, func, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy_database import AsyncDatabase, Database
 from sqlmodel import SQLModel
@@ -31,7 +31,8 @@ WAIT = 10
 def small_database(url: str) -> Any:
     AsyncDatabase._instances = Database._instances = None  # else there is one object per URL in a process
     kind = AsyncDatabase if any(name in url for name in ("aiosqlite", "asyncpg", "_async", "aiomysql")) else Database
-    return kind.create(url, pool_size=2, max_overflow=0, pool_timeout=WAIT)
+    pool = AsyncAdaptedQueuePool if kind is AsyncDatabase else QueuePool  # SQLite's in every version
+    return kind.create(url, poolclass=pool, pool_size=2, max_overflow=0, pool_timeout=WAIT)
 
 
 def make(db: Any) -> tuple[FastAPI, Auth]:
