@@ -173,7 +173,11 @@ def test_D4_history_and_limits_take_the_address_of_the_client(make_app: Callable
     limits = AuthSettings(trusted_proxies=["10.0.0.0/8"], login_attempts=1, **ANY_PASSWORD)
     app = make_app(database_url, settings=limits)
     chain = "x" * 400 + ", 2001:db8:1234:5678:9abc:def0:1234:5678, 10.1.1.1"
-    with TestClient(app, client=("10.0.0.1", 1)) as client:
+
+    async def behind_a_proxy(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "client": ("10.0.0.1", 1)}, receive, send)
+
+    with TestClient(behind_a_proxy) as client:
 
         def statuses(told: str) -> list[int]:
             form = {"username": "root", "password": "wrong"}
