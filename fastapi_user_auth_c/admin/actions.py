@@ -31,6 +31,7 @@ from ..utils.casbin import (
     update_subject_data_permissions,
     update_subject_roles,
 )
+from ..web.cookies import set_token_cookie
 from ..web.pages import plain_page
 from .access import refuse, unprocessable
 from .authority import granted, is_own, may_take_over, may_touch, roles_to_store, rules_to_store, shown
@@ -473,9 +474,9 @@ class CopyUserAuthLinkAction(BaseSubAction):
             if user is None:
                 text = str(_("This link has been used, or is no longer good."))
                 return plain_page(str(_("User Login")), text, status_code=403)
-            token = await auth.backend.token_store.write_token(user.model_dump())
             response = RedirectResponse(f"{self.site.local_address(request)}/", status_code=303)
-            auth.set_cookie(request, response, token)
+            token = await auth.backend.token_store.write_token(user.model_dump())
+            set_token_cookie(auth, request, response, token)
             return response
 
         return super().register_router()

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 
 from .prefix import application_root
+from .proxies import is_https
 
 NAME = "Authorization"
 
 
-def set_token_cookie(
-    request: Request, response: Response, token: str, max_age: int | None, path: str | None = None
-) -> None:
+def set_token_cookie(auth: Any, request: Request, response: Response, token: str) -> None:
     """Hand a token to the browser: out of reach of scripts and of other sites' forms.
 
     Args:
-        request: the request being answered; on https the cookie is for https only.
+        auth: the :class:`~fastapi_user_auth_c.auth.Auth`: its settings say for where the cookie is, its token store how
+            long it lives.
+        request: the request being answered; unless the settings say so, on https the cookie is for https only.
         response: the answer.
         token: the token.
-        max_age: its life in seconds; None for until the browser is closed.
-        path: what it is sent to; default the application.
     """
-    response.set_cookie(
-        NAME,
-        f"bearer {token}",
-        max_age=max_age,
-        path=_path(request, path),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    life = auth.backend.token_store.expire_seconds  # None: until the browser is closed
+    response.set_cookie(NAME, f"bearer {token}", max_age=life, **_flags(auth.settings, request))
 
 
-def delete_token_cookie(request: Request, response: Response, path: str | None = None) -> None:
-    """Take the token from the browser; the path is that of :func:`set_token_cookie`."""
-    response.delete_cookie(NAME, path=_path(request, path))
+def delete_token_cookie(auth: Any, request: Request, response: Response) -> None:
+    """Take the token from the browser; the flags are those it was set with, else browsers would keep it."""
+    response.delete_cookie(NAME, **_flags(auth.settings, request))
 
 
-def _path(request: Request, path: str | None) -> str:
-    return path or application_root(request) or "/"
+def _flags(settings: Any, request: Request) -> dict[str, Any]:
+    secure = settings.cookie_secure
+    return {
+        "httponly": True,
+        "samesite": settings.cookie_samesite,
+        "secure": is_https(request, settings.trusted_proxies) if secure is None else secure,
+        "domain": settings.cookie_domain,
+        "path": settings.cookie_path or application_root(request) or "/",
+    }
 
 
 def _token_cookie(connection: HTTPConnection) -> str:
