@@ -7,6 +7,7 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any, Generic, Optional, TypeVar, Union
 
 import anyio.from_thread
@@ -39,10 +40,12 @@ from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
 from ..web.origin import refuse_foreign
+from ..web.prefix import application_root
 from ..web.proxies import client_address
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
 from .exceptions import StorageUnavailable, storage_needed
+from .guest import Guest
 from .login_history import LoginRecorder
 from .login_links import LoginLinks
 from .models import BaseUser, CasbinRule, Role, User
@@ -56,6 +59,9 @@ UserModelT = TypeVar("UserModelT", bound=BaseUser)
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
+
+_answered: ContextVar[Any] = ContextVar("answered", default=None)
+"""What is known about the request that is being answered, as in its scope."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """How long it is known at least that all tokens of an account were ended."""
@@ -74,20 +80,35 @@ class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
         return presented_token(request)
 
     async def authenticate(self, request: Request) -> Any:  # type: ignore[override]
-        """``(auth, user)``; the user is None for guests, and for those of whom nobody can say now who they are.
+        """``(auth, user)``; the user is a :class:`Guest` for guests, and for those of whom nobody can say who they are.
 
         The latter get status 503 from what demands a user.
         """
+        user: Any
         try:
             user = await self.auth.get_current_user(request)
         except StorageUnavailable:
             user = None
-        request.scope["auth"], request.scope["user"] = self.auth, user
+        if user is None and self.auth.settings.guest_user:
+            user = Guest()
+        self.auth._present(request)
+        request.scope["user"] = user
         return self.auth, user
 
     def attach_middleware(self, app: FastAPI) -> None:
         """Set ``request.auth`` and ``request.user`` for every request to this application."""
-        app.add_middleware(AuthenticationMiddleware, backend=self)
+        app.add_middleware(_Authentication, backend=self)
+
+
+class _Authentication(AuthenticationMiddleware):
+    """Starlette's middleware; afterwards nobody takes the next request of the same task for this one."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        token = _answered.set(_answered.get())
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _answered.reset(token)
 
 
 class Auth(Generic[UserModelT]):
@@ -147,6 +168,32 @@ class Auth(Generic[UserModelT]):
         self.history = LoginRecorder(self.db, self.settings)
         self.login_links = LoginLinks(self.db, self.user_model)
         self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
+
+    @property
+    def scopes(self) -> list[str]:
+        """What ``starlette.authentication.requires`` asks ``request.auth`` for: ``authenticated``, and the keys of the
+        roles that :meth:`requires` knows the user of the request by. Nothing for guests, and outside of requests.
+
+        Raises:
+            StorageUnavailable: status 503; nobody can say now who makes the request.
+        """
+        known = (_answered.get() or {}).get(id(self), {})
+        if "unavailable" in known:
+            raise StorageUnavailable
+        user = known.get("user")
+        if user is None:
+            return []
+        links = self.enforcer.get_filtered_grouping_policy(0, f"u:{user.username}")
+        roles = [str(link[1])[2:] for link in links if str(link[1]).startswith("r:")]
+        if user.username == SystemUserEnum.ROOT:
+            roles.append(str(SystemUserEnum.ROOT))
+        return list(dict.fromkeys(["authenticated", *roles]))
+
+    def _present(self, connection: HTTPConnection) -> None:
+        """Be the ``auth`` of a request, whose user the scopes are those of."""
+        connection.scope["auth"] = self
+        self._known(connection)
+        _answered.set(connection.scope[KNOWN])
 
     @cached_property
     def enforcer(self) -> Any:
@@ -245,7 +292,7 @@ class Auth(Generic[UserModelT]):
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
         if "token" not in known:
-            request.scope["auth"] = self  # for token stores
+            self._present(request)  # for token stores
             token = self.backend.get_user_token(request)
             known["token"] = await self.backend.token_store.read_token(token) if token else None
         return known["token"]  # type: ignore[no-any-return]
@@ -345,8 +392,10 @@ class Auth(Generic[UserModelT]):
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:
         self._known(connection)["user"] = user
-        if user is not None or not connection.scope.get("user"):
+        if user is not None:
             connection.scope["user"] = user
+        else:
+            connection.scope.setdefault("user", None)  # a guest here may be somebody to others
 
     async def has_role_for_user(self, identity: str, roles: Roles, is_any: bool = True) -> bool:
         """Whether a user has any (or all) of these roles.
@@ -690,7 +739,8 @@ class AuthRouter(RouterMixin):
                     await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
             except NotImplementedError:  # a store of the application's own, without memory
                 logger.info("the token of a logged-out user stays valid until it expires")
-            response = RedirectResponse(url=self.site.settings.site_path if self.site is not None else "/")
+            home = self.site.settings.site_path if self.site is not None else ""
+            response = RedirectResponse(url=application_root(request) + home or "/")
             delete_token_cookie(self.auth, request, response)
             return response
 

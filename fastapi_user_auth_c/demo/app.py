@@ -43,8 +43,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.site = site
 
     @app.get("/", include_in_schema=False)
-    def index() -> Response:
-        return RedirectResponse(f"{site.settings.site_path}/")
+    def index(request: Request) -> Response:
+        return RedirectResponse(f"{site.local_address(request)}/")
 
     @app.get("/auth/get_user")
     @auth.requires()
