@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from fastapi import HTTPException
+
 from ..web.pages import script_json
 from . import columns, fields, links, tables
 from .borrow import borrowed_names
@@ -23,6 +25,9 @@ FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
 SCHEMA = f"{FAA}.crud.schema"
+
+MAX_ROWS = 2**63 - 1
+"""What every database can skip and return."""
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -185,12 +190,20 @@ def requests_apart() -> None:
     """Each request gets a paginator, page and form of its own (every release).
 
     A page had one of each and filled it anew for every request, so that one that waited meanwhile continued with the
-    page number, order, buttons and fields of another.
+    page number, order, buttons and fields of another. Numbers of pages that are none, or beyond what databases count
+    to, get status 422.
     """
+    _ = require(f"{FAA}.utils.translation", "i18n")
 
     def call(old: Any) -> Any:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return old(copy.copy(self), *args, **kwargs)
+            try:
+                mine = old(copy.copy(self), *args, **kwargs)
+                if mine.offset + mine.limit <= MAX_ROWS:
+                    return mine
+            except ValueError:  # no number
+                pass
+            raise HTTPException(status_code=422, detail=_("Parameter error"))
 
         return __call__
 
