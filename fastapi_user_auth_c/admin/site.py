@@ -27,7 +27,7 @@ from ..web.pages import wants_page
 from .access import is_logged_in, refuse
 from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
-from .handlers import register_handlers
+from .handlers import register_handlers, unavailable
 from .utils import get_admin_grouping
 
 
@@ -121,7 +121,7 @@ class AuthAdminSite(AdminSite):
             register_handlers(self.fastapi, databases)
         if enable_db_middleware:
             for db in databases:
-                fastapi.add_middleware(SessionMiddleware, db=db)
+                fastapi.add_middleware(SessionMiddleware, db=db, unavailable=unavailable)
         attach_lifespan(self, fastapi)
 
     def get_page_schema(self) -> Optional[PageSchema]:

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, String, Table, case, delete, insert, 
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import AnyDatabase, is_private, make_table, run_alone, run_apart, run_read
+from ..db import AnyDatabase, is_private, make_table, read_apart, run_alone, run_apart, run_read
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -166,7 +166,7 @@ class DbRevocations(Revocations):
         # who has a connection shall not wait for another one: requests that all do would wait for each other
         if self.db.scoped and self.db.session.in_transaction() and self._sees_the_newest():
             return await run_read(self.db, work)
-        return await run_apart(self.db, work)
+        return await read_apart(self.db, work)
 
     def _sees_the_newest(self) -> bool:
         """Whether a transaction sees what was committed after it began; MySQL's do not."""

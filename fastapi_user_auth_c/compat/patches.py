@@ -14,7 +14,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from fastapi import HTTPException
+from sqlalchemy.exc import IntegrityError
 
+from ..db import is_bad_value
 from ..web.pages import script_json
 from . import columns, fields, links, tables
 from .borrow import borrowed_names
@@ -24,7 +26,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
-SCHEMA = f"{FAA}.crud.schema"
+SCHEMA, BASE = f"{FAA}.crud.schema", f"{FAA}.crud.base"
 
 MAX_ROWS = 2**63 - 1
 """What every database can skip and return."""
@@ -42,8 +44,10 @@ NEEDED = {
     ),
     CRUD: (
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
-        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items SqlalchemySelector.get_link_clause"
+        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items "
+        "SqlalchemyCrud.update_items SqlalchemyCrud.delete_items SqlalchemySelector.get_link_clause"
     ),
+    BASE: "BaseCrud.error_execute_sql",
     ADMIN: (
         "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse LinkModelForm.route_create "
         "LinkModelForm.route_delete LinkModelForm.bind_model_admin PageAdmin.get_page FormAdmin.get_form "
@@ -172,6 +176,43 @@ def written_values() -> None:
     if columns.UTCDateTime is not None:
         wrap(crud, "create_item", create)
         wrap(crud, "_delete_items", delete)
+
+
+def failed_writes() -> None:
+    """What a database refuses is told by the route that asked for it (every release).
+
+    Updates and deletions reached the database after their route, so its refusals were an error of the server. And an
+    error of creating told its statement with all values; status 422 and 503 say what can be done about it.
+    """
+    _ = require(f"{FAA}.utils.translation", "i18n")
+
+    def flushed(old: Any) -> Any:
+        async def write(self: Any, request: Any, item_id: Any, *values: Any) -> Any:
+            try:
+                items = await old(self, request, item_id, *values)
+                await self.db.async_flush()
+            except Exception as error:
+                await self.db.async_rollback()
+                self.error_execute_sql(request=request, error=error)
+                raise
+            return items
+
+        return write
+
+    def told(old: Any) -> Any:
+        def error_execute_sql(self: Any, request: Any, error: Exception) -> Any:
+            if is_bad_value(error):
+                raise HTTPException(status_code=422, detail=_("Parameter error")) from error
+            if isinstance(error, (IntegrityError, HTTPException)):
+                return old(self, request, error)
+            raise error  # the handlers of the site know an outage, and tell no values
+
+        return error_execute_sql
+
+    crud = require(CRUD, "SqlalchemyCrud")
+    wrap(crud, "update_items", flushed)
+    wrap(crud, "delete_items", flushed)
+    wrap(require(BASE, "BaseCrud"), "error_execute_sql", told)
 
 
 def recent_time() -> None:
@@ -314,6 +355,7 @@ PATCHES = (
     column_types,
     filters,
     written_values,
+    failed_writes,
     recent_time,
     requests_apart,
     linked_rows,

@@ -10,6 +10,8 @@ from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 
+from ..db import is_outage
+
 
 class CheckedIdsModelAdmin(ModelAdmin):
     """Ids in addresses that cannot be one get HTTP 422, those of no row that may be seen 404; filters by no value 422.
@@ -31,7 +33,9 @@ class CheckedIdsModelAdmin(ModelAdmin):
                 found = await filtered(item_id, sel)
                 if found:
                     return found
-            except (ValueError, TypeError, OverflowError, DBAPIError):
+            except (ValueError, TypeError, OverflowError, DBAPIError) as error:
+                if is_outage(error):
+                    raise
                 fault = HTTPException(status_code=422, detail=_("Parameter error"))
             if not await self.has_page_permission(request):
                 self.error_no_router_permission(request)
