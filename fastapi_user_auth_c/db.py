@@ -216,7 +216,7 @@ def _committed(session: Session, work: Callable[[Session], T]) -> T:
         result = work(session)
         session.commit()
     except BaseException:
-        session.rollback()
+        _undo(session)
         raise
     finally:
         session.expire_on_commit = expire
@@ -226,6 +226,15 @@ def _committed(session: Session, work: Callable[[Session], T]) -> T:
 def _with_own_session(db: Database, work: Callable[[Session], T]) -> T:
     with db.session_maker() as session:
         return _committed(session, work)
+
+
+def _undo(session: Session) -> None:
+    """Roll back; where that fails the connection is given up, and the server rolls back."""
+    try:
+        session.rollback()
+    except Exception as error:
+        logger.info("a connection is given up: %s", told(error))
+        session.invalidate()
 
 
 @_ends
@@ -250,7 +259,7 @@ def _read_alive(session: Session, work: Callable[[Session], T]) -> T:
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        session.rollback()
+        _undo(session)
         return work(session)  # all that lay there are given up by now, so this one is new
 
 
@@ -377,9 +386,9 @@ async def roll_back(db: AnyDatabase) -> None:
     if not (db.scoped and db.scoped_session.registry.has()):
         return
     if isinstance(db, AsyncDatabase):
-        await db.session.rollback()
+        await db.session.run_sync(_undo)
     else:
-        await _as_holder(db.session.rollback)
+        await _as_holder(_undo, db.session)
 
 
 @_ends
@@ -429,7 +438,7 @@ def _read_and_keep(session: Session, work: Callable[[Session], T]) -> T:
         return work(session) if begun else _read_alive(session, work)
     except BaseException:
         if not begun:  # nobody gives back what is kept
-            session.rollback()
+            _undo(session)
         raise
 
 
@@ -517,7 +526,7 @@ class SessionMiddleware:
             # what is streamed, or done in the background, may still read the request's objects
             expire, session.expire_on_commit = session.expire_on_commit, False
             try:
-                getattr(session, how)()
+                session.commit() if how == "commit" else _undo(session)
             finally:
                 session.expire_on_commit = expire
                 if close:
