@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
 from visits import is_postgres, is_sqlite, side_engine
 
 from fastapi_user_auth_c.auth.models import CasbinRule, LoginHistory
+
+T = TypeVar("T")
+
+
+def persistent(method: Callable[..., T]) -> Callable[..., T]:
+    """Looking once more where the connections that are killed had this one among them."""
+
+    @functools.wraps(method)
+    def call(*args: Any) -> T:
+        for _ in range(50):
+            try:
+                return method(*args)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                time.sleep(0.05)
+        raise RuntimeError("the database cannot be asked")
+
+    return call
 
 
 class Storage:
@@ -18,6 +40,7 @@ class Storage:
         self.url = url
         self.engine = side_engine(url)
 
+    @persistent
     def rules(self, *subjects: str) -> list[tuple[str, ...]]:
         """All stored rules, or those of some subjects."""
         columns = (CasbinRule.ptype, *(getattr(CasbinRule, f"v{number}") for number in range(6)))
@@ -28,10 +51,12 @@ class Storage:
             found = connection.execute(statement).all()
         return sorted(tuple(value for value in row if value is not None) for row in found)
 
+    @persistent
     def logins(self) -> int:
         with self.engine.connect() as connection:
             return int(connection.scalar(select(func.count()).select_from(LoginHistory)) or 0)
 
+    @persistent
     def wait_for_older(self, seconds: float = 60.0) -> bool:
         """Wait until every transaction is over that is open now, also those of workers that are gone."""
         if is_sqlite(self.url):
