@@ -25,6 +25,8 @@ from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 from starlette.requests import Request
 
+from .spare_pool import spare_engine
+
 AnyDatabase: TypeAlias = "AsyncDatabase | Database"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,9 +127,14 @@ _holders = ThreadPoolExecutor(64, thread_name_prefix="fastapi_user_auth_c.db")
 
 async def _in_session(session: Session, step: Callable[..., T], work: Any) -> T:
     """Run a step of a request's synchronous session beside the event loop."""
-    if session.in_transaction() and _threads.get():
+    if _threads.get() and _has_connection(session):
         return await _as_holder(step, session, work)
     return await _in_thread(step, session, work)
+
+
+def _has_connection(session: Session) -> bool:
+    # a session may be in a transaction and have only been given objects; SQLAlchemy tells that nowhere else
+    return session.in_transaction() and bool(getattr(session.get_transaction(), "_connections", True))
 
 
 def _as_holder(work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
@@ -237,19 +244,60 @@ def _undo(session: Session) -> None:
         session.invalidate()
 
 
+async def run_in_turn(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+    """As :func:`run_committed`, for work that others wait for, who may have all connections of the pool in hand.
+
+    What the request has not committed needs its own session; :func:`take_connection` goes before the wait for a turn.
+    """
+    if db.scoped and _begun(db):
+        if not _reads_as_of_begin(db):
+            return await run_committed(db, work)
+        await run_committed(db, lambda session: None)
+    return await run_apart(db, partial(_committed, work=work), spare=True)
+
+
+async def take_connection(db: AnyDatabase) -> None:
+    """Before the wait for a turn: let a request's session that will have to commit have its connection."""
+    if db.scoped and _begun(db):
+        await run_read(db, lambda session: session.connection())
+
+
+def _begun(db: AnyDatabase) -> bool:
+    """Whether the session of the current request has something to commit, or a connection in hand."""
+    session: Any = db.session
+    return bool(session.in_transaction())
+
+
+def _reads_as_of_begin(db: AnyDatabase) -> bool:
+    """Whether a transaction sees what was there when it began, and not what was committed since."""
+    return db.engine.dialect.name in ("mysql", "mariadb")
+
+
+def _make_session(db: AnyDatabase, spare: bool) -> Any:
+    return db.session_maker(bind=spare_engine(db)) if spare else db.session_maker()
+
+
 @_ends
-async def run_apart(db: AnyDatabase, work: Callable[[Session], T]) -> T:
-    """Run ``work(session)`` in a session of its own, also inside a request; what it does not commit is undone."""
+async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
+    """Run ``work(session)`` in a session of its own, also inside a request; what it does not commit is undone.
+
+    Args:
+        db: the database.
+        work: what to do; it waits for nothing but the database.
+        spare: others wait for it, who may have all connections of the pool in hand.
+    """
+    spare = (spare or (db.scoped and _begun(db))) and not is_private(db)
     if isinstance(db, AsyncDatabase):
         _can_wait()
-        async with db.session_maker() as session:
-            return await session.run_sync(work)
-    return await _in_thread(_read, db, work)
+        async with _make_session(db, spare) as session:
+            return await session.run_sync(work)  # type: ignore[no-any-return]
+    run = _as_holder if spare and _threads.get() else _in_thread
+    return await run(_closing, _make_session(db, spare), work)
 
 
-async def read_apart(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+async def read_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
     """Run ``work(session)``, which only reads, as :func:`run_apart` does."""
-    return await run_apart(db, lambda session: _read_alive(session, work))
+    return await run_apart(db, lambda session: _read_alive(session, work), spare=spare)
 
 
 def _read_alive(session: Session, work: Callable[[Session], T]) -> T:
@@ -359,25 +407,20 @@ def make_table(session: Session, table: Table) -> None:
 
 
 async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:
-    """The rows of a query as plain tuples, ``size`` at a time, read in a session of its own."""
+    """The rows of a query as plain tuples, ``size`` at a time, read in a session of its own as others wait for them."""
     if isinstance(db, AsyncDatabase):
         _can_wait()
-        session = db.session_maker()
+        session = _make_session(db, not is_private(db))
         try:
             result = await to_the_end(session.stream(statement))
-            while rows := await to_the_end(result.fetchmany(size)):
-                yield [tuple(row) for row in rows]
+            while some := await to_the_end(result.fetchmany(size)):
+                yield [tuple(row) for row in some]
         finally:
             await to_the_end(session.close())
         return
-    rows = await to_the_end(_in_thread(_read_all, db, statement))
+    rows = await run_apart(db, lambda session: [tuple(row) for row in session.execute(statement)], spare=True)
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
-
-
-def _read_all(db: Database, statement: Executable) -> list[tuple[Any, ...]]:
-    with db.session_maker() as session:
-        return [tuple(row) for row in session.execute(statement)]
 
 
 @_ends
@@ -449,8 +492,8 @@ def read_and_release(session: Session, work: Callable[[Session], T]) -> T:
     return _committed(session, lambda session: _read_alive(session, work))
 
 
-def _read(db: Database, work: Callable[[Session], T]) -> T:
-    with db.session_maker() as session:
+def _closing(session: Session, work: Callable[[Session], T]) -> T:
+    with session:
         return work(session)
 
 

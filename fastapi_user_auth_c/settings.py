@@ -1,8 +1,9 @@
 """``AuthSettings``: what can be set from the environment."""
 
-from typing import List, Optional  # noqa: UP035
+import ipaddress
+from typing import Any, List, Literal, Optional  # noqa: UP035
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -42,6 +43,39 @@ class AuthSettings(BaseSettings):
     """The header of the site's pages; None for the built-in policy, "" for none. Needed where pages of one's own load
     scripts from, or send data to, other places than the site."""
 
+    trusted_proxies: List[str] = []  # noqa: UP006  (older pydantic-settings cannot do with list)
+    """Addresses and networks of the proxies before the application, as ``["10.0.0.0/8"]``: what they say in
+    ``X-Forwarded-For`` and ``X-Forwarded-Proto`` is believed. None by default, for anybody can send these headers; nor
+    are any needed where the server itself replaces the client's address, as uvicorn does with ``--proxy-headers``."""
+
+    cookie_secure: Optional[bool] = None
+    """Whether browsers send the cookie over https only; None: if they got it over https. True where a proxy takes
+    https off and is not among the trusted ones."""
+
+    cookie_samesite: Literal["lax", "strict", "none"] = "lax"
+    """Whether browsers send the cookie along when they come from another site. "lax" is for links; "strict" makes
+    visitors who follow one log in again; "none" is for sites within frames of others, and demands ``cookie_secure``."""
+
+    cookie_domain: Optional[str] = None
+    """The domain whose hosts all get the cookie; None, the default, for this host alone."""
+
+    token_seconds: Optional[int] = Field(default=259200, ge=1)
+    """How long a token of the default token store lives, three days as in the original; None for no end."""
+
+    poll_seconds: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """How long a worker may not know what another one has changed: it asks the database so often, while it serves
+    requests."""
+
+    login_history_days: int = Field(default=0, ge=0)
+    """How long attempts to log in stay on record; 0, the default as in the original, for good. They hold addresses of
+    people, which many laws want deleted."""
+
+    password_min_length: int = Field(default=8, ge=1, le=72)
+    """The least number of characters of a password that is chosen now; 8 is the least of NIST SP 800-63B."""
+
+    refuse_common_passwords: bool = True
+    """Refuse passwords that many people have, and the account's own name and mail address: those are tried first."""
+
     sign_up: bool = True
     """Whether guests may make accounts, as in the original."""
 
@@ -53,3 +87,16 @@ class AuthSettings(BaseSettings):
 
     login_link_seconds: int = Field(default=300, ge=1)
     """How long a login link is good: as long as it takes to hand it over."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        for each in value:
+            ipaddress.ip_network(each, strict=False)  # raises ValueError
+        return value
+
+    @model_validator(mode="after")
+    def _cookie_is_kept(self) -> "AuthSettings":
+        if self.cookie_samesite == "none" and not self.cookie_secure:
+            raise ValueError('browsers refuse cookies with cookie_samesite="none" without cookie_secure=True')
+        return self

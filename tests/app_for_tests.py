@@ -15,6 +15,9 @@ from starlette.testclient import TestClient
 from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.passwords import PasswordHasher
+from fastapi_user_auth_c.settings import AuthSettings
+
+ANY_PASSWORD: dict[str, Any] = {"password_min_length": 1, "refuse_common_passwords": False}
 
 UA = "/admin/auth/UserAdmin"
 RA = "/admin/auth/RoleAdmin"
@@ -32,6 +35,7 @@ def example_app(url: str, startup: str = "lifespan", register: Any = None, **aut
     AsyncDatabase._instances = Database._instances = None
     settings = settings_for(url)
     auth_options.setdefault("pwd_context", PasswordHasher(bcrypt_rounds=4))
+    auth_options.setdefault("settings", AuthSettings(**ANY_PASSWORD))
     site = AuthAdminSite(settings)
     site.auth = auth = Auth(db=site.db, **auth_options)
     if register is not None:

@@ -62,11 +62,11 @@ def test_D4_logins_with_long_and_odd_values(make_app: Callable[..., Any], databa
     widths = {"login_name": 20, "ip": 20, "user_agent": 400, "forwarded_for": 60}
     stored = rows(database_url, f"SELECT {', '.join(widths)} FROM auth_login_history ORDER BY id")
     assert all(len(value) <= width for row in stored for value, width in zip(row, widths.values(), strict=True))
-    # the address is the one that the server saw, whatever headers say
+    # the address is the one that the server saw, whatever is said in headers by those who are no trusted proxies
     assert {row[1] for row in stored} == {address[:20]}
     agent = odd["user-agent"].encode().decode("latin-1")
     for row, name in zip(stored[1:], names, strict=False):
-        assert row == (name[:20], address[:20], agent[:400], odd["x-forwarded-for"][:60])
+        assert row == (name[:20], address[:20], agent[:400], "")
 
 
 # -- D3 and the lists -------------------------------------------------------------------------------------------------
@@ -186,7 +186,8 @@ def test_D7_what_is_equal_and_comes_at_once(make_app: Callable[..., Any], databa
                 return [answer.json()["status"] for answer in answers]
 
             new = {"username": "eve", "password": "pw", "email": "eve@example.com"}
-            assert sorted(await at_once(REGISTER, [new] * 6)) == [-1] * 5 + [0]
+            statuses = await at_once(REGISTER, [new] * 6)
+            assert statuses.count(0) == 1 and set(statuses) <= {0, -1, -2}, statuses  # the name or the address is taken
             twins = await at_once(REGISTER, [{**new, "username": f"twin{i}"} for i in range(3)])
             assert set(twins) == {-2}  # the address is taken, nobody was faster
             statuses = await at_once(f"{UA}/item", [{"username": "al", "password": "pw"}] * 4, headers=root)

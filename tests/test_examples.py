@@ -23,14 +23,16 @@ class Visitors:
         self.client = client
         self.tokens: dict[str, str] = {}
 
-    def login(self, name: str) -> str:
-        out = self.client.post("/admin/auth/gettoken", data={"username": name, "password": name}).json()
+    def login(self, name: str, password: str = "") -> str:
+        form = {"username": name, "password": password or name}
+        out = self.client.post("/admin/auth/gettoken", data=form).json()
         assert out["status"] == 0, out
-        return str(out["data"]["access_token"])
+        self.tokens[name] = out["data"]["access_token"]
+        return self.tokens[name]
 
     def __call__(self, name: str, method: str, path: str, json: Any = None) -> Any:
         if name and name not in self.tokens:
-            self.tokens[name] = self.login(name)
+            self.login(name)
         self.client.cookies.clear()
         headers = {"Authorization": f"bearer {self.tokens[name]}"} if name else {}
         kwargs = {} if json is None else {"json": json}
@@ -116,8 +118,9 @@ def user_model(module: Any, ask: Visitors) -> None:
     answer = ask("bob", "GET", "/auth/get_user").json()
     assert (answer["name"], answer["point"]) == ("bob", 0)
     table = "/admin/auth/UserAdmin"
-    made = ask.data("root", "POST", f"{table}/item", {"username": "carol", "password": "carol", "point": 2.5})
+    made = ask.data("root", "POST", f"{table}/item", {"username": "carol", "password": "plum jam 3", "point": 2.5})
     assert made["point"] == 2.5
+    ask.login("carol", "plum jam 3")
     assert ask("carol", "GET", "/auth/get_user").json()["point"] == 2.5
     assert ask.data("root", "PUT", f"{table}/item/{made['id']}", {"point": 3}) == 1
     assert ask.data("root", "GET", f"{table}/item/{made['id']}")["point"] == 3
@@ -133,9 +136,10 @@ def user_model(module: Any, ask: Visitors) -> None:
 @check("user_model")
 def my_user(module: Any, ask: Visitors) -> None:
     user_model(module, ask)
-    values = {"username": "dave", "password": "dave", "phone": "123", "birthday": "2000-01-02", "parent_id": 1}
+    values = {"username": "dave", "password": "plum jam 4", "phone": "123", "birthday": "2000-01-02", "parent_id": 1}
     made = ask.data("root", "POST", "/admin/auth/UserAdmin/item", values)
     assert (made["phone"], made["birthday"], made["parent_id"], made["location"]) == ("123", "2000-01-02", 1, None)
+    ask.login("dave", "plum jam 4")
     assert ask("dave", "GET", "/auth/get_user").json() == {"name": "dave", "point": 0, "phone": "123"}
 
 

@@ -382,7 +382,7 @@ def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, roo
 
 @pytest.mark.parametrize("database_url", THREE, indirect=True)
 def test_S15_sign_up_closed_and_default_roles(make_app: Callable[..., Any], database_url: str) -> None:
-    form = {"username": "newbie", "password": "newbie"}
+    form = {"username": "newbie", "password": "plum jam 3"}
     with TestClient(make_app(database_url, settings=AuthSettings(sign_up=False))) as client:
         for answer in (client.get("/admin/auth/form/reg"), client.post("/admin/auth/form/reg/api", json=form)):
             assert answer.status_code == 404

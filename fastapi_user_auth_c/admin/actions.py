@@ -520,9 +520,9 @@ class CopyUserAuthLinkAction(BaseSubAction):
             if user is None:
                 text = str(_("This link has been used, or is no longer good."))
                 return plain_page(str(_("User Login")), text, status_code=403)
-            store = auth.backend.token_store
             response = RedirectResponse(f"{request.scope.get('root_path', '')}/", status_code=303)
-            set_token_cookie(request, response, await store.write_token(user.model_dump()), store.expire_seconds)
+            token = await auth.backend.token_store.write_token(user.model_dump())
+            set_token_cookie(auth, request, response, token)
             return response
 
         return super().register_router()

@@ -193,7 +193,7 @@ class UserRegFormAdmin(_AccountFormAdmin):
             return name_taken
         if data.email and await self._exists(self.user_model.email == data.email):
             return BaseApiOut(status=-2, msg=_("Email has been registered!"), data=None)
-        new_hash = await auth.hash_password(data.password)
+        new_hash = await auth.hash_password(data.password, data.username, data.email)
         values = data.model_dump(exclude={"id", "password", "password2"})
         user = self.user_model(**values, password=SecretStr(new_hash))
 
@@ -226,8 +226,7 @@ class UserRegFormAdmin(_AccountFormAdmin):
 
         async def route(request: Request, response: Response, result: Any = Depends(submit)) -> Any:
             if result.status == 0 and result.code == 0:
-                life = self.site.auth.backend.token_store.expire_seconds
-                set_token_cookie(request, response, result.data.access_token, life)
+                set_token_cookie(self.site.auth, request, response, result.data.access_token)
             return result
 
         return route
@@ -279,7 +278,8 @@ class UserInfoFormAdmin(FormAdmin):
         values = data.model_dump(exclude_none=True)
         password = values.pop("password", None)
         if password and password.get_secret_value():
-            values["password"] = SecretStr(await self.site.auth.hash_password(password))
+            names = (request.user.username, values.get("email") or request.user.email)
+            values["password"] = SecretStr(await self.site.auth.hash_password(password, *names))
         user_id, model = request.user.id, type(request.user)
 
         def work(session: Session) -> Any:
@@ -305,13 +305,11 @@ class UserInfoFormAdmin(FormAdmin):
         async def route(request: Request, response: Response, result: Any = Depends(submit)) -> Any:
             # a new password ends all tokens; the browser that it was given in gets another
             if getattr(request.state, "new_password", False) and has_token_cookie(request):
-                store = self.site.auth.backend.token_store
+                auth = self.site.auth
                 with storage_needed("a new token"):
-                    user: Any = await run_read(
-                        self.site.auth.db, lambda session: session.get(self.user_model, result.data["id"])
-                    )
-                    token = await store.write_token(user.model_dump())
-                set_token_cookie(request, response, token, store.expire_seconds)
+                    user: Any = await run_read(auth.db, lambda session: session.get(self.user_model, result.data["id"]))
+                    token = await auth.backend.token_store.write_token(user.model_dump())
+                set_token_cookie(auth, request, response, token)
             return result
 
         return route
@@ -471,7 +469,8 @@ class UserAdmin(
         password = data.get("password")
         if not password:
             raise HTTPException(status_code=422, detail=_("A password is needed"))
-        data["password"] = SecretStr(await self.site.auth.hash_password(password))
+        names = (data.get("username"), data.get("email"))
+        data["password"] = SecretStr(await self.site.auth.hash_password(password, *names))
         return data
 
     async def update_items(self, request: Request, item_id: Any, values: Any) -> Any:
@@ -495,7 +494,9 @@ class UserAdmin(
         data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)
         text = _new_password(data.pop("password", None))
         if text:
-            data["password"] = SecretStr(await self.site.auth.hash_password(text))
+            accounts = await self.fetch_items(*item_id)
+            names = [data.get("email"), *(name for each in accounts for name in (each.username, each.email))]
+            data["password"] = SecretStr(await self.site.auth.hash_password(text, *names))
         return data
 
 

@@ -30,6 +30,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
 from ..db import AnyDatabase, more_to_read, run_committed, run_read, to_the_end
+from ..password_policy import password_fault
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
@@ -38,11 +39,13 @@ from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
 from ..web.origin import refuse_foreign
+from ..web.proxies import client_address
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
 from .exceptions import StorageUnavailable, storage_needed
+from .login_history import LoginRecorder
 from .login_links import LoginLinks
-from .models import BaseUser, CasbinRule, LoginHistory, Role, User
+from .models import BaseUser, CasbinRule, Role, User
 from .revocations import DbRevocations, Revocations
 from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
 from .user_cache import UserCache
@@ -129,14 +132,19 @@ class Auth(Generic[UserModelT]):
         self.db = db or self.db
         if self.user_model is None or self.db is None:
             raise ValueError("Auth needs a database and a user_model")
-        self.backend = self.backend or AuthBackend(self, token_store or DbTokenStore(self.db))
+        self.settings = settings or AuthSettings()
+        self.backend = self.backend or AuthBackend(
+            self, token_store or DbTokenStore(self.db, self.settings.token_seconds)
+        )
         self.pwd_context = pwd_context or PasswordHasher()
         self._enforcer = enforcer
-        self.settings = settings or AuthSettings()
         store = self.backend.token_store
-        self.revocations = revocations or getattr(store, "revocations", None) or DbRevocations(self.db)
+        self.revocations = (
+            revocations or getattr(store, "revocations", None) or DbRevocations(self.db, self.settings.poll_seconds)
+        )
         store.revocations = self.revocations
         self.throttle = throttle or LoginThrottle(DbCounters(self.db), self.settings)
+        self.history = LoginRecorder(self.db, self.settings)
         self.login_links = LoginLinks(self.db, self.user_model)
         self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
 
@@ -145,7 +153,9 @@ class Auth(Generic[UserModelT]):
         """The enforcer; its policy is loaded by the site's start-up, or by ``await auth.enforcer.load_policy()``."""
         if self._enforcer is not None:
             return self._enforcer
-        return AsyncEnforcer(adapter=Adapter(db=self.db, db_class=CasbinRule))
+        enforcer = AsyncEnforcer(adapter=Adapter(db=self.db, db_class=CasbinRule))
+        enforcer.poll_seconds = self.settings.poll_seconds
+        return enforcer
 
     # --- passwords
 
@@ -205,10 +215,21 @@ class Auth(Generic[UserModelT]):
         secret = _plain(password)
         return self.pwd_context.hash(secret) if secret else ""
 
-    async def hash_password(self, password: Union[str, SecretStr]) -> str:
-        """As :meth:`get_password_hash`, in a worker thread, and HTTP status 422 for a password that cannot be set."""
+    async def hash_password(self, password: Union[str, SecretStr], *names: Optional[str]) -> str:
+        """As :meth:`get_password_hash`, in a worker thread, for a password that somebody has chosen.
+
+        Args:
+            password: the password.
+            names: user name and mail address of the account, which are no passwords for it.
+
+        Raises:
+            HTTPException: status 422; the password cannot be set, or is one that the settings refuse.
+        """
+        secret = _plain(password)
         try:
-            return await in_hashing_thread(self.pwd_context.hash, _plain(password))
+            if secret and (fault := password_fault(secret, self.settings, names)):
+                raise PasswordError(fault)
+            return await in_hashing_thread(self.pwd_context.hash, secret)
         except (PasswordError, ValueError) as error:
             raise HTTPException(status_code=422, detail=str(error)) from error
 
@@ -537,34 +558,18 @@ class Auth(Generic[UserModelT]):
         present = await self.get_current_user(request)
         if present:
             return BaseApiOut(code=1, msg=_("User logged in!"), data=login_out(UserLoginOut, present))
-        async with self.throttle.attempt(username, request.client.host if request.client else "") as right:
+        async with self.throttle.attempt(username, client_address(request, self.settings.trusted_proxies)) as right:
             user = await self.authenticate_user(username=username, password=password)
             if user is not None:
                 right.append(True)
-        await self._record_login(request, username, user)
+        await self.history.record(request, username, user)
         if user is None:
             return BaseApiOut(status=-1, msg=_("Incorrect username or password!"))
         self._set_user(request, user)
         out = login_out(UserLoginOut, user)
         out.access_token = await self.backend.token_store.write_token(user.model_dump())
-        set_token_cookie(request, response, out.access_token, self.backend.token_store.expire_seconds)
+        set_token_cookie(self, request, response, out.access_token)
         return BaseApiOut(code=0, data=out)
-
-    async def _record_login(self, request: Request, username: str, user: Optional[UserModelT]) -> None:
-        ip = request.client.host if request.client else ""
-        names = ("x-forwarded-for", "x-real-ip", "x-client-ip", "remote-host")
-        forwarded = dict.fromkeys(request.headers.get(name, "").strip() for name in names)
-        values: dict[str, Any] = {
-            "login_name": username,
-            "ip": ip,
-            "user_agent": request.headers.get("user-agent", ""),
-            "login_status": _("Login successful") if user else _("Wrong password"),
-            "forwarded_for": ",".join(address for address in forwarded if address and address != ip),
-        }
-        columns = LoginHistory.__table__.columns  # type: ignore[attr-defined]
-        cut = {name: value.replace("\0", "")[: columns[name].type.length] for name, value in values.items()}
-        history = LoginHistory(user_id=user.id if user else None, **cut)
-        await run_committed(self.db, lambda session: session.add(history))
 
 
 def _on_the_servers_loop(depend: Callable[..., Any], request: Request) -> Any:
@@ -686,7 +691,7 @@ class AuthRouter(RouterMixin):
             except NotImplementedError:  # a store of the application's own, without memory
                 logger.info("the token of a logged-out user stays valid until it expires")
             response = RedirectResponse(url=self.site.settings.site_path if self.site is not None else "/")
-            delete_token_cookie(response)
+            delete_token_cookie(self.auth, request, response)
             return response
 
         return user_logout  # type: ignore[no-any-return]
@@ -700,7 +705,7 @@ class AuthRouter(RouterMixin):
                 await self.auth.logout_everywhere(request.user)
             except NotImplementedError as error:
                 raise HTTPException(status_code=501, detail=str(error)) from error
-            delete_token_cookie(response)
+            delete_token_cookie(self.auth, request, response)
             return BaseApiOut(msg="success")
 
         return logout_everywhere  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, String, Table, case, delete, insert, 
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import AnyDatabase, is_private, make_table, read_apart, run_alone, run_apart, run_read
+from ..db import AnyDatabase, is_private, make_table, read_apart, run_alone, run_apart
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -52,10 +52,7 @@ class Revocations:
         self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     async def refresh(self) -> None:
-        """Before :meth:`has_ended` is asked: see what others have ended, if the last look is too long ago.
-
-        Not with a connection of the database in hand: requests that have one each would wait for another one.
-        """
+        """Before :meth:`has_ended` is asked: see what others have ended, if the last look is too long ago."""
         if time.monotonic() - self._asked >= self.poll_seconds:
             await self._ask(self.poll_seconds)
 
@@ -151,7 +148,7 @@ class DbRevocations(Revocations):
 
     async def _ensure(self) -> None:
         if not self._there:
-            await run_apart(self.db, lambda session: make_table(session, _ended))
+            await run_apart(self.db, lambda session: make_table(session, _ended), spare=True)
             self._there = True
 
     async def _since(self, number: int) -> list[Entry]:
@@ -163,14 +160,7 @@ class DbRevocations(Revocations):
         def work(session: Session) -> list[Entry]:
             return [tuple(row) for row in session.execute(statement)]  # type: ignore[misc]
 
-        # who has a connection shall not wait for another one: requests that all do would wait for each other
-        if self.db.scoped and self.db.session.in_transaction() and self._sees_the_newest():
-            return await run_read(self.db, work)
-        return await read_apart(self.db, work)
-
-    def _sees_the_newest(self) -> bool:
-        """Whether a transaction sees what was committed after it began; MySQL's do not."""
-        return self.db.engine.dialect.name not in ("mysql", "mariadb")
+        return await read_apart(self.db, work, spare=True)
 
     async def _append(self, name: str, expires: int | None) -> int:
         if is_private(self.db):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from ..db import AnyDatabase, read_apart, read_chunks, run_apart, run_committed
+from ..db import AnyDatabase, read_apart, read_chunks, run_apart, run_in_turn, take_connection
 from .revision import StalePolicy, current_attempt, ensure_revision, move_revision, read_revision
 
 COLUMNS = ("v0", "v1", "v2", "v3", "v4", "v5")
@@ -78,13 +78,17 @@ class Adapter:
     async def is_counted(self) -> bool:
         """Whether changes move the revision: always, unless its table cannot be made."""
         if not self._counted and time.monotonic() >= self._next_try:
-            self._counted = await run_apart(self.db, ensure_revision)
+            self._counted = await run_apart(self.db, ensure_revision, spare=True)
             self._next_try = time.monotonic() + RETRY_SECONDS
         return self._counted
 
     async def revision(self) -> int | None:
         """The number of the stored policy, which each change moves on; None where it is not counted."""
-        return await read_apart(self.db, read_revision) if await self.is_counted() else None
+        return await read_apart(self.db, read_revision, spare=True) if await self.is_counted() else None
+
+    async def before_turn(self) -> None:
+        """An enforcer is about to wait until nobody else makes a change."""
+        await take_connection(self.db)
 
     async def _change(self, work: Callable[[Session], T]) -> T:
         """Run ``work(session)``, in one transaction with the step of the revision.
@@ -100,7 +104,7 @@ class Adapter:
             stale = not move_revision(session, mine)
             return None if stale else work(session)
 
-        result = await run_committed(self.db, counted_work if counted else work)
+        result = await run_in_turn(self.db, counted_work if counted else work)
         if stale:
             raise StalePolicy("the stored policy has changed since it was loaded; load it anew")
         return result  # type: ignore[no-any-return]

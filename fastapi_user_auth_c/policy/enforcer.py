@@ -69,6 +69,15 @@ class PolicyWriter(_OverReader):
         """One change at a time: what was checked still holds when memory changes."""
         raise NotImplementedError
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """As :meth:`_writing`, to store something: what the storage needs first is not waited for within."""
+        before = getattr(self.adapter, "before_turn", None)
+        if before is not None and self.auto_save:
+            await before()
+        async with self._writing():
+            yield
+
     async def _finish(self, change: Coroutine[Any, Any, T]) -> T:
         """Run a change to its end."""
         return await change
@@ -102,7 +111,7 @@ class PolicyWriter(_OverReader):
         Raises:
             StalePolicy: others were faster ``MAX_ATTEMPTS`` times; nothing has changed.
         """
-        async with self._writing():
+        async with self._turn():
             for number in range(MAX_ATTEMPTS):
                 if number > 1:  # others are at it; who waits a little gets between them
                     await self._wait(random.random() * min(number * 0.01, 0.2))
@@ -234,7 +243,7 @@ class PolicyWriter(_OverReader):
         """
         if self.is_filtered():
             raise RuntimeError("cannot save a filtered policy")
-        async with self._writing():
+        async with self._turn():
             model = self.get_model()
             with attempt(self.revision) as mine:
                 await resolved(self.adapter.save_policy(model))

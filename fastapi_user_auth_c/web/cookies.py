@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+
+from .proxies import is_https
 
 NAME = "Authorization"
 
 
-def set_token_cookie(request: Request, response: Response, token: str, max_age: int | None) -> None:
+def set_token_cookie(auth: Any, request: Request, response: Response, token: str) -> None:
     """Hand a token to the browser: out of reach of scripts and of other sites' forms.
 
     Args:
-        request: the request being answered; on https the cookie is for https only.
+        auth: the :class:`~fastapi_user_auth_c.auth.Auth`: its settings say for where the cookie is, its token store how
+            long it lives.
+        request: the request being answered; unless the settings say so, on https the cookie is for https only.
         response: the answer.
         token: the token.
-        max_age: its life in seconds; None for until the browser is closed.
     """
-    response.set_cookie(
-        NAME,
-        f"bearer {token}",
-        max_age=max_age,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    life = auth.backend.token_store.expire_seconds  # None: until the browser is closed
+    response.set_cookie(NAME, f"bearer {token}", max_age=life, **_flags(auth.settings, request))
 
 
-def delete_token_cookie(response: Response) -> None:
-    response.delete_cookie(NAME)
+def delete_token_cookie(auth: Any, request: Request, response: Response) -> None:
+    """Take the token from the browser; the flags are those it was set with, else browsers would keep it."""
+    response.delete_cookie(NAME, **_flags(auth.settings, request))
+
+
+def _flags(settings: Any, request: Request) -> dict[str, Any]:
+    secure = settings.cookie_secure
+    return {
+        "httponly": True,
+        "samesite": settings.cookie_samesite,
+        "secure": is_https(request, settings.trusted_proxies) if secure is None else secure,
+        "domain": settings.cookie_domain,
+    }
 
 
 def has_token_cookie(connection: HTTPConnection) -> bool:
