@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
-from functools import partial
+from functools import partial, wraps
 from importlib.util import find_spec
 from os.path import exists
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import Table, inspect, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.engine.result import FilterResult, Result
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
+from starlette.requests import Request
 
 from .spare_pool import spare_engine
 
 AnyDatabase: TypeAlias = "AsyncDatabase | Database"
+P = ParamSpec("P")
 T = TypeVar("T")
+
+logger = logging.getLogger("fastapi_user_auth_c.db")
 
 # too many connections, shutdown, lock wait timeout, deadlock, connection killed; the client's own: no connection
 _UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
@@ -35,6 +42,62 @@ MAX_TRIES = 50
 _more: ContextVar[Any] = ContextVar("more", default=None)
 
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
+
+
+_unbroken: ContextVar[bool] = ContextVar("unbroken", default=False)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that is finished even when its caller is cancelled, who waits for that.
+
+    A statement that is left alone goes on in the driver or in a thread, and with it a lock, a connection or a session
+    that is somebody else's by then.
+    """
+    if _unbroken.get() or not _threads.get():  # as a part of such work, or where nobody can be cancelled
+        return await work
+    token = _unbroken.set(True)
+    try:
+        task = asyncio.ensure_future(work)  # has a copy of the context
+    finally:
+        _unbroken.reset(token)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():  # some cancel again and again
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:  # nobody is left to hear of it
+            result: Any = task.result()
+            if isinstance(result, (Result, FilterResult)):
+                result.close()  # or SQLite's file is locked until nothing refers to it any more
+        raise
+
+
+def _ends(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    @wraps(method)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await to_the_end(method(*args, **kwargs))
+
+    return call
+
+
+def _end_all_of(db: AnyDatabase) -> None:
+    """Let the ``async_*`` methods of a database, which fastapi-amis-admin works by, end what they begin."""
+    if hasattr(db, "__ends__"):
+        return
+    db.__ends__ = True  # type: ignore[union-attr]
+    for name, method in list(vars(db).items()):
+        if name.startswith("async_") and callable(method):
+            # those of a synchronous database run the method of the session in a thread
+            in_thread = isinstance(db, Database) and isinstance(method, partial)
+            setattr(db, name, _ends(partial(_beside, db, method.args[0]) if in_thread else method))
+
+
+async def _beside(db: Database, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Run a method of a synchronous database, or of its session, beside the event loop."""
+    if db.scoped:
+        return await _in_session(db.session, lambda session, call: call(), partial(method, *args, **kwargs))
+    return await asyncio.to_thread(method, *args, **kwargs)
 
 
 @contextmanager
@@ -58,7 +121,8 @@ async def _in_thread(work: Callable[..., T], *args: Any) -> T:
     return await asyncio.to_thread(work, *args) if _threads.get() else work(*args)
 
 
-_holders = ThreadPoolExecutor(4, thread_name_prefix="fastapi_user_auth_c.db")
+# as many as connections are likely to be: whoever waits for a lock shall not keep its holder from a thread
+_holders = ThreadPoolExecutor(64, thread_name_prefix="fastapi_user_auth_c.db")
 
 
 async def _in_session(session: Session, step: Callable[..., T], work: Any) -> T:
@@ -76,6 +140,10 @@ def _has_connection(session: Session) -> bool:
 def _as_holder(work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
     """Run what has its connection in threads of its own: those of other work may all be waiting for that connection."""
     return asyncio.get_running_loop().run_in_executor(_holders, partial(copy_context().run, work, *args))
+
+
+async def _held(work: Callable[..., T], *args: Any) -> T:
+    return await _as_holder(work, *args)
 
 
 def open_database(url: str) -> AnyDatabase:
@@ -131,6 +199,7 @@ async def close_database(db: AnyDatabase) -> None:
         db.engine.dispose()
 
 
+@_ends
 async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     """Run ``work(session)`` and commit; on an exception roll back and let it through.
 
@@ -154,7 +223,7 @@ def _committed(session: Session, work: Callable[[Session], T]) -> T:
         result = work(session)
         session.commit()
     except BaseException:
-        session.rollback()
+        _undo(session)
         raise
     finally:
         session.expire_on_commit = expire
@@ -164,6 +233,15 @@ def _committed(session: Session, work: Callable[[Session], T]) -> T:
 def _with_own_session(db: Database, work: Callable[[Session], T]) -> T:
     with db.session_maker() as session:
         return _committed(session, work)
+
+
+def _undo(session: Session) -> None:
+    """Roll back; where that fails the connection is given up, and the server rolls back."""
+    try:
+        session.rollback()
+    except Exception as error:
+        logger.info("a connection is given up: %s", told(error))
+        session.invalidate()
 
 
 async def run_in_turn(db: AnyDatabase, work: Callable[[Session], T]) -> T:
@@ -199,6 +277,7 @@ def _make_session(db: AnyDatabase, spare: bool) -> Any:
     return db.session_maker(bind=spare_engine(db)) if spare else db.session_maker()
 
 
+@_ends
 async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
     """Run ``work(session)`` in a session of its own, also inside a request; what it does not commit is undone.
 
@@ -214,6 +293,22 @@ async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: boo
             return await session.run_sync(work)  # type: ignore[no-any-return]
     run = _as_holder if spare and _threads.get() else _in_thread
     return await run(_closing, _make_session(db, spare), work)
+
+
+async def read_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
+    """Run ``work(session)``, which only reads, as :func:`run_apart` does."""
+    return await run_apart(db, lambda session: _read_alive(session, work), spare=spare)
+
+
+def _read_alive(session: Session, work: Callable[[Session], T]) -> T:
+    """Read as the first of a transaction: once more where the connection that lay in the pool was dead."""
+    try:
+        return work(session)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        _undo(session)
+        return work(session)  # all that lay there are given up by now, so this one is new
 
 
 async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
@@ -235,11 +330,13 @@ async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
 def _code(error: BaseException) -> Any:
     """What a driver calls an error: the SQLSTATE of PostgreSQL, the number of MySQL and MariaDB, SQLite's text."""
     orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    first = next(iter(getattr(orig, "args", ())), "")
+    if isinstance(first, int):  # newer releases of PyMySQL have a SQLSTATE too, which says less
+        return first
     for name in ("sqlstate", "pgcode"):
         if isinstance(state := getattr(orig, name, None), str):
             return state
-    args = getattr(orig, "args", ())
-    return args[0] if args else ""
+    return first
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -252,6 +349,12 @@ def _is_locked(error: BaseException) -> bool:
     return code in ("55P03", 1205) or (
         isinstance(code, str) and code.startswith(("database is locked", "database table"))
     )
+
+
+def is_bad_value(error: BaseException) -> bool:
+    """Whether a database has refused a value, as too large for its column."""
+    code = _code(error)
+    return isinstance(error, DataError) or (isinstance(error, DBAPIError) and str(code)[:2] == "22" and len(code) == 5)
 
 
 def is_outage(error: BaseException) -> bool:
@@ -307,26 +410,31 @@ async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> Asyn
     """The rows of a query as plain tuples, ``size`` at a time, read in a session of its own as others wait for them."""
     if isinstance(db, AsyncDatabase):
         _can_wait()
-        async with _make_session(db, not is_private(db)) as session:
-            result = await session.stream(statement)
-            async for part in result.partitions(size):
-                yield [tuple(row) for row in part]
+        session = _make_session(db, not is_private(db))
+        try:
+            result = await to_the_end(session.stream(statement))
+            while some := await to_the_end(result.fetchmany(size)):
+                yield [tuple(row) for row in some]
+        finally:
+            await to_the_end(session.close())
         return
     rows = await run_apart(db, lambda session: [tuple(row) for row in session.execute(statement)], spare=True)
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
+@_ends
 async def roll_back(db: AnyDatabase) -> None:
     """Undo what the current request has changed and not committed, if it has a session."""
     if not (db.scoped and db.scoped_session.registry.has()):
         return
     if isinstance(db, AsyncDatabase):
-        await db.session.rollback()
+        await db.session.run_sync(_undo)
     else:
-        await _as_holder(db.session.rollback)
+        await _as_holder(_undo, db.session)
 
 
+@_ends
 async def run_read(db: AnyDatabase, work: Callable[[Session], T], *, last: bool = False) -> T:
     """Run ``work(session)`` in the request's session if there is one, else in one of its own.
 
@@ -370,10 +478,10 @@ class more_to_read:
 def _read_and_keep(session: Session, work: Callable[[Session], T]) -> T:
     begun = session.in_transaction()
     try:
-        return work(session)
+        return work(session) if begun else _read_alive(session, work)
     except BaseException:
         if not begun:  # nobody gives back what is kept
-            session.rollback()
+            _undo(session)
         raise
 
 
@@ -381,7 +489,7 @@ def read_and_release(session: Session, work: Callable[[Session], T]) -> T:
     """Run ``work(session)``, and give back the connection that it takes."""
     if session.in_transaction():  # somebody else's; changes may be pending
         return work(session)
-    return _committed(session, work)
+    return _committed(session, lambda session: _read_alive(session, work))
 
 
 def _closing(session: Session, work: Callable[[Session], T]) -> T:
@@ -393,18 +501,24 @@ class SessionMiddleware:
     """Gives each request a session, made when it is first asked for, as plain ASGI.
 
     ``db.session`` and the ``db.async_*`` methods use it while the request is served. It is committed just before the
-    answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after;
-    an exception or a status of 500 and more rolls it back. A request that never asks for it costs one context
-    variable. Websockets get none: they live long, and would keep a transaction open all the time.
+    answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after.
+    It is rolled back by an exception, also one that an exception handler answers (but an ``HTTPException`` that sends
+    elsewhere), and by a status of 500 and more. A request that never asks for it costs one context variable.
+    Websockets get none: they live long, and would keep a transaction open all the time.
 
     Args:
         app: the ASGI application.
         db: the database.
+        unavailable: gives the answer where the database cannot be reached for the commit; default an exception.
     """
 
-    def __init__(self, app: Any, db: AnyDatabase) -> None:
+    def __init__(
+        self, app: Any, db: AnyDatabase, unavailable: Callable[[Request], Awaitable[Any]] | None = None
+    ) -> None:
         self.app = app
         self.db = db
+        self.unavailable = unavailable
+        _end_all_of(db)
         self.key = f"__sqlalchemy_database__:{id(db)}"  # the mark of sqlalchemy_database's own middleware
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -416,19 +530,31 @@ class SessionMiddleware:
         name = object()  # unlike an id it cannot be that of an earlier request
         registry = db.scoped_session.registry
         token = db._session_scope.set(name)  # type: ignore[arg-type]
+        outside = sys.exc_info()[1]
+        lost = False
 
         async def commit_first(message: Any) -> None:
+            nonlocal lost
             if message["type"] == "http.response.start" and registry.has():
-                wanted = db.commit_on_exit and message["status"] < 500
-                await self._finish("commit" if wanted else "rollback")
+                error = sys.exc_info()[1]  # handlers of exceptions are called, and answer, while these are handled
+                failed = error is not outside and getattr(error, "status_code", 500) >= 400
+                wanted = db.commit_on_exit and message["status"] < 500 and not failed
+                try:
+                    await self._finish("commit" if wanted else "rollback")
+                except Exception as error:
+                    lost = self.unavailable is not None and is_outage(error)
+                    raise
             await send(message)
 
         try:
             await self.app(scope, receive, commit_first)
-        except BaseException:
+        except BaseException as error:
             if registry.has():
                 await self._finish("rollback", close=True)
-            raise
+            if not lost or self.unavailable is None:
+                raise
+            logger.warning("a change is not stored: %s", told(error))
+            await (await self.unavailable(Request(scope)))(scope, receive, send)
         else:
             if registry.has():
                 await self._finish("commit" if db.commit_on_exit else "rollback", close=True)
@@ -443,7 +569,7 @@ class SessionMiddleware:
             # what is streamed, or done in the background, may still read the request's objects
             expire, session.expire_on_commit = session.expire_on_commit, False
             try:
-                getattr(session, how)()
+                session.commit() if how == "commit" else _undo(session)
             finally:
                 session.expire_on_commit = expire
                 if close:
@@ -455,6 +581,6 @@ class SessionMiddleware:
             if close:
                 inner.close()
         elif isinstance(self.db, AsyncDatabase):
-            await asyncio.shield(asyncio.ensure_future(session.run_sync(work)))
+            await to_the_end(session.run_sync(work))
         else:
-            await asyncio.shield(_as_holder(work, inner))
+            await to_the_end(_held(work, inner))

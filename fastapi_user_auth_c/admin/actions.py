@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
-from ..db import run_read
+from ..db import is_outage, run_read
 from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import (
@@ -49,6 +49,8 @@ async def fetch_items(admin: Any, item_id: Any, request: Optional[Request] = Non
         keys = set((await admin.db.async_scalars(seen.with_only_columns(admin.pk))).all())
         return [item for item in items if getattr(item, admin.pk_name) in keys]
     except (ValueError, TypeError, OverflowError, DBAPIError) as error:
+        if is_outage(error):
+            raise
         raise unprocessable(_("There is no such user or role")) from error
 
 

@@ -35,10 +35,15 @@ async def server_error(request: Request, error: Exception) -> Response:
     try:
         with storage_needed(f"{request.method} {request.url.path}"):
             raise error
-    except StorageUnavailable as unavailable:
-        return await faa.http_exception_handler(request, unavailable)  # type: ignore[no-any-return]
+    except StorageUnavailable:
+        return await unavailable(request)
     except Exception:
         return await faa.server_error_handler(request, error)  # type: ignore[no-any-return]
+
+
+async def unavailable(request: Request) -> Response:
+    """Status 503."""
+    return await faa.http_exception_handler(request, StorageUnavailable())  # type: ignore[no-any-return]
 
 
 async def refused(request: Request, error: Any) -> Response:

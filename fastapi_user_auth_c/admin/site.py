@@ -31,7 +31,7 @@ from ..web.prefix import ApplicationRoot, application_root, put_in_front
 from .access import is_logged_in, refuse
 from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
-from .handlers import register_handlers
+from .handlers import register_handlers, unavailable
 from .utils import get_admin_grouping
 
 
@@ -147,7 +147,7 @@ class AuthAdminSite(AdminSite):
             register_handlers(self.fastapi, databases)
         if enable_db_middleware:
             for db in databases:
-                fastapi.add_middleware(SessionMiddleware, db=db)
+                fastapi.add_middleware(SessionMiddleware, db=db, unavailable=unavailable)
         if fastapi is not self.fastapi:  # else the documentation is the application's
             self._guard_docs()
         fastapi.add_middleware(ApplicationRoot, below=self.settings.site_path)

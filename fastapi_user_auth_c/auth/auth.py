@@ -30,7 +30,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
-from ..db import AnyDatabase, more_to_read, run_committed, run_read
+from ..db import AnyDatabase, more_to_read, run_committed, run_read, to_the_end
 from ..password_policy import password_fault
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
@@ -335,7 +335,7 @@ class Auth(Generic[UserModelT]):
             await self._refresh_policy()
             try:
                 with storage_needed("looking for the user of a token"):
-                    user = await self._user_of_token(connection)
+                    user = await to_the_end(self._user_of_token(connection))
             except StorageUnavailable:
                 known["unavailable"] = True
                 raise

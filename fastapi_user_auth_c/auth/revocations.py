@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, Column, String, Table, case, delete, insert, 
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import AnyDatabase, is_private, make_table, run_alone, run_apart
+from ..db import AnyDatabase, is_private, make_table, read_apart, run_alone, run_apart
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -160,7 +160,7 @@ class DbRevocations(Revocations):
         def work(session: Session) -> list[Entry]:
             return [tuple(row) for row in session.execute(statement)]  # type: ignore[misc]
 
-        return await run_apart(self.db, work, spare=True)
+        return await read_apart(self.db, work, spare=True)
 
     async def _append(self, name: str, expires: int | None) -> int:
         if is_private(self.db):

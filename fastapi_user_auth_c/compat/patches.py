@@ -13,6 +13,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from fastapi import HTTPException
+from sqlalchemy.exc import IntegrityError
+
+from ..db import is_bad_value
 from ..web.pages import script_json
 from . import columns, fields, guards, ids, links, tables
 from .borrow import borrowed_names
@@ -23,6 +27,9 @@ FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
 SCHEMA, BASE = f"{FAA}.crud.schema", f"{FAA}.crud.base"
+
+MAX_ROWS = 2**63 - 1
+"""What every database can skip and return."""
 
 #: All that the patches replace or call; looked at before the first change is made.
 NEEDED = {
@@ -37,7 +44,8 @@ NEEDED = {
     ),
     CRUD: (
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
-        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items SqlalchemySelector.get_link_clause "
+        "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items "
+        "SqlalchemyCrud.update_items SqlalchemyCrud.delete_items SqlalchemySelector.get_link_clause "
         "SqlalchemyCrud.filtered_item_id SqlalchemySelector.calc_filter_clause"
     ),
     ADMIN: (
@@ -49,7 +57,8 @@ NEEDED = {
     SELECTS: "RecentTimeSelectPerm._call",
     AMIS: "BaseAmisModel.amis_json",
     SCHEMA: "Paginator.__call__",
-    BASE: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud",
+    BASE: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud "
+    "BaseCrud.error_execute_sql",
 }
 
 
@@ -181,6 +190,43 @@ def written_values() -> None:
         wrap(crud, "_delete_items", delete)
 
 
+def failed_writes() -> None:
+    """What a database refuses is told by the route that asked for it (every release).
+
+    Updates and deletions reached the database after their route, so its refusals were an error of the server. And an
+    error of creating told its statement with all values; status 422 and 503 say what can be done about it.
+    """
+    _ = require(f"{FAA}.utils.translation", "i18n")
+
+    def flushed(old: Any) -> Any:
+        async def write(self: Any, request: Any, item_id: Any, *values: Any) -> Any:
+            try:
+                items = await old(self, request, item_id, *values)
+                await self.db.async_flush()
+            except Exception as error:
+                await self.db.async_rollback()
+                self.error_execute_sql(request=request, error=error)
+                raise
+            return items
+
+        return write
+
+    def told(old: Any) -> Any:
+        def error_execute_sql(self: Any, request: Any, error: Exception) -> Any:
+            if is_bad_value(error):
+                raise HTTPException(status_code=422, detail=_("Parameter error")) from error
+            if isinstance(error, (IntegrityError, HTTPException)):
+                return old(self, request, error)
+            raise error  # the handlers of the site know an outage, and tell no values
+
+        return error_execute_sql
+
+    crud = require(CRUD, "SqlalchemyCrud")
+    wrap(crud, "update_items", flushed)
+    wrap(crud, "delete_items", flushed)
+    wrap(require(BASE, "BaseCrud"), "error_execute_sql", told)
+
+
 def recent_time() -> None:
     """RecentTimeSelectPerm compares with a naive now, which UTCDateTime columns refuse (sqlmodel >= 0.0.45)."""
 
@@ -197,12 +243,20 @@ def requests_apart() -> None:
     """Each request gets a paginator, page and form of its own (every release).
 
     A page had one of each and filled it anew for every request, so that one that waited meanwhile continued with the
-    page number, order, buttons and fields of another.
+    page number, order, buttons and fields of another. Numbers of pages that are none, or beyond what databases count
+    to, get status 422.
     """
+    _ = require(f"{FAA}.utils.translation", "i18n")
 
     def call(old: Any) -> Any:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return old(copy.copy(self), *args, **kwargs)
+            try:
+                mine = old(copy.copy(self), *args, **kwargs)
+                if mine.offset + mine.limit <= MAX_ROWS:
+                    return mine
+            except ValueError:  # no number
+                pass
+            raise HTTPException(status_code=422, detail=_("Parameter error"))
 
         return __call__
 
@@ -348,6 +402,7 @@ PATCHES = (
     column_types,
     filters,
     written_values,
+    failed_writes,
     recent_time,
     requests_apart,
     linked_rows,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from ..db import AnyDatabase, read_chunks, run_apart, run_in_turn, take_connection
+from ..db import AnyDatabase, read_apart, read_chunks, run_apart, run_in_turn, take_connection
 from .revision import StalePolicy, current_attempt, ensure_revision, move_revision, read_revision
 
 COLUMNS = ("v0", "v1", "v2", "v3", "v4", "v5")
@@ -84,7 +84,7 @@ class Adapter:
 
     async def revision(self) -> int | None:
         """The number of the stored policy, which each change moves on; None where it is not counted."""
-        return await run_apart(self.db, read_revision, spare=True) if await self.is_counted() else None
+        return await read_apart(self.db, read_revision, spare=True) if await self.is_counted() else None
 
     async def before_turn(self) -> None:
         """An enforcer is about to wait until nobody else makes a change."""

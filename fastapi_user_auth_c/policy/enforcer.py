@@ -18,11 +18,11 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .._core import CycleError, PolicyEngine
-from ..db import is_private, without_threads
+from ..db import is_private, to_the_end, without_threads
 from .casbin_views import ModelView
 from .reader import PolicyReader, Rule, as_rule, distinct
 from .revision import StalePolicy, attempt
@@ -670,16 +670,7 @@ class AsyncEnforcer(PolicyWriter, PolicyReader):
             yield
 
     async def _finish(self, change: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.ensure_future(change)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            while not task.done():  # some cancel again and again
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # nobody is left to hear of it; the change was not made
-            raise
+        return await to_the_end(change)
 
     async def _pause(self) -> None:
         await asyncio.sleep(0)
