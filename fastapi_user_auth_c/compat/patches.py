@@ -26,7 +26,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
-SCHEMA, BASE = f"{FAA}.crud.schema", f"{FAA}.crud.base"
+SCHEMA, BASE, TRANSLATION = f"{FAA}.crud.schema", f"{FAA}.crud.base", f"{FAA}.utils.translation"
 
 MAX_ROWS = 2**63 - 1
 """What every database can skip and return."""
@@ -57,6 +57,7 @@ NEEDED = {
     SELECTS: "RecentTimeSelectPerm._call",
     AMIS: "BaseAmisModel.amis_json",
     SCHEMA: "Paginator.__call__",
+    TRANSLATION: "I18N.set_language i18n",
     BASE: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud "
     "BaseCrud.error_execute_sql",
 }
@@ -367,6 +368,24 @@ def forbidden_pages() -> None:
     wrap(require(BASE, "RouterMixin"), "error_no_router_permission", ask_site("refuse_route"))
 
 
+def language() -> None:
+    """The environment's language is one that amis has (every release): it takes what it does not know, as "C.UTF-8" or
+    "en_US.UTF-8", for Chinese. What an application sets by itself stays as it is.
+    """
+    known = {"zh": "zh_CN", "de": "de_DE"}
+
+    def get(old: Any) -> Any:
+        def set_language(self: Any, language: str | None = None) -> Any:
+            return old(self, language or known.get(old(self)[:2].lower(), "en_US"))
+
+        return set_language
+
+    i18n = require(TRANSLATION, "i18n")
+    given, default = i18n.get_language(), i18n.set_language()
+    wrap(require(TRANSLATION, "I18N"), "set_language", get)
+    i18n.set_language(None if given == default else given)
+
+
 def placed_pages() -> None:
     """Addresses in pages have the prefix of the application, which is known from the request only (every release).
 
@@ -397,6 +416,7 @@ def sqlmodelx() -> None:
 
 
 PATCHES = (
+    language,
     modelfield,
     models,
     column_types,
