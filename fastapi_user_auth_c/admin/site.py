@@ -75,6 +75,8 @@ class AuthAdminSite(AdminSite):
         if amis_assets is not None:
             self.fastapi.mount("/amis-assets", Assets(amis_assets), "amis-assets")
             settings.amis_cdn = f"{settings.site_path}/amis-assets"
+            if settings.site_icon == Settings.model_fields["site_icon"].default:
+                settings.site_icon = "data:,"  # the default one is on another host
         self.fastapi.add_middleware(OriginCheck, settings=lambda: self.auth.settings)
         self.fastapi.add_middleware(SecurityHeaders, policy=self._content_security_policy)
         for name in ("image_receiver", "file_receiver"):  # whose default has only a site_path that was given by name
