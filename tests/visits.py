@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 LOGIN = "/admin/auth/gettoken"
@@ -63,12 +64,14 @@ def checked_out(app: Any) -> int:
     return int(getattr(app.state.site.db.engine.pool, "checkedout", lambda: 0)())
 
 
-async def returned(app: Any, seconds: float = 10.0) -> bool:
-    """Whether all connections come back in time."""
+async def returned(app: Any, url: str = "", seconds: float = 10.0) -> bool:
+    """Whether all connections come back in time; with a URL, also whether nobody has a transaction open there."""
     deadline = time.monotonic() + seconds
-    while checked_out(app) and time.monotonic() < deadline:
+    while checked_out(app) or (url and await asyncio.to_thread(open_transactions, url)):
+        if time.monotonic() > deadline:
+            return False
         await asyncio.sleep(0.02)
-    return checked_out(app) == 0
+    return True
 
 
 def open_transactions(url: str) -> list[Any]:
@@ -76,7 +79,10 @@ def open_transactions(url: str) -> list[Any]:
     with side_engine(url).connect() as connection:
         if is_sqlite(url):
             connection.execute(text("PRAGMA busy_timeout = 0"))
-            connection.exec_driver_sql("BEGIN EXCLUSIVE")  # raises where somebody reads or writes
+            try:
+                connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            except OperationalError as error:  # somebody reads or writes
+                return [str(error)]
             connection.exec_driver_sql("ROLLBACK")
             return []
         if is_postgres(url):
@@ -108,5 +114,6 @@ def kill_connections(url: str) -> int:
         statement = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
         ids = connection.scalars(text(statement)).all()
         for each in ids:
-            connection.execute(text(f"KILL {int(each)}"))
+            with suppress(OperationalError):  # gone by itself
+                connection.execute(text(f"KILL {int(each)}"))
         return len(ids)

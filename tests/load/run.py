@@ -17,8 +17,8 @@ from .model import LAG, Model, Subject
 from .storage import Storage
 from .traffic import LISTS, Report, Traffic
 
-WARM_UP = 60.0
-"""Seconds after which a worker's memory has to stay as it is."""
+WARM_UP = 240.0
+"""Seconds after which a worker's memory has to stay as it is: until then caches fill, each statement's and page's."""
 GROWTH_KILOBYTES, GROWTH_SHARE = 4096, 0.04
 
 
@@ -71,7 +71,7 @@ async def _run(cluster: Cluster, storage: Storage, options: Options) -> Report:
     await _compare(traffic, before)
     report.violations += cluster.ends
     report.counts["workers killed"] = cluster.kills
-    if options.seconds >= 3 * WARM_UP:
+    if options.seconds >= 2 * WARM_UP:
         _judge_memory(cluster, report)
     await traffic.client.aclose()
     return report
@@ -146,7 +146,7 @@ def _judge_memory(cluster: Cluster, report: Report) -> None:
     for number, process in enumerate(cluster.processes):
         samples = cluster.memory.get(process.pid, [])
         later = [kilobytes for when, kilobytes in samples if when >= samples[0][0] + WARM_UP]
-        if samples and samples[-1][0] - samples[0][0] >= 2 * WARM_UP:
+        if samples and samples[-1][0] - samples[0][0] >= 1.5 * WARM_UP:
             judged += 1
             quarter = max(1, len(later) // 4)
             first, last = statistics.median(later[:quarter]), statistics.median(later[-quarter:])
