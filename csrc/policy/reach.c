@@ -71,9 +71,13 @@ fua_status fua_engine_reach(fua_engine *engine, size_t type, fua_text start, con
         return FUA_OK;
     }
     fua_status status = fua_reach(engine, type, id, domain_id, upward, count);
+    if (status != FUA_OK) {
+        *count = 0;
+        return status;
+    }
     *ids = engine->reached + 1;
-    *count = *count > 0 ? *count - 1 : 0;
-    return status;
+    (*count)--;
+    return FUA_OK;
 }
 
 /* --- subjects ------------------------------------------------------------------------------------------------ */
