@@ -172,6 +172,13 @@ def open_database(url: str) -> AnyDatabase:
     return AsyncDatabase.create(parsed) if is_async else Database.create(parsed)
 
 
+def hide_values(db: AnyDatabase) -> None:
+    """Keep the values of statements, password hashes among them, out of logs, output and errors."""
+    engine = db.engine.sync_engine if isinstance(db, AsyncDatabase) else db.engine
+    engine.hide_parameters = True
+    engine.echo = False
+
+
 _DRIVERS = {
     "postgres": (("psycopg2", "postgresql"), ("psycopg", "postgresql+psycopg"), ("asyncpg", "postgresql+asyncpg")),
     "postgresql": (("psycopg2", "postgresql"), ("psycopg", "postgresql+psycopg"), ("asyncpg", "postgresql+asyncpg")),

@@ -31,7 +31,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket
 
 from ..db import AnyDatabase, more_to_read, run_committed, run_read, to_the_end
-from ..password_policy import password_fault
+from ..password_policy import password_fault, plain_text
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
@@ -49,7 +49,7 @@ from .guest import Guest
 from .login_history import LoginRecorder
 from .login_links import LoginLinks
 from .models import BaseUser, CasbinRule, Role, User
-from .revocations import DbRevocations, Revocations
+from .revocations import EVERYBODY, DbRevocations, Revocations
 from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
 from .user_cache import UserCache
 
@@ -358,7 +358,7 @@ class Auth(Generic[UserModelT]):
         else:
             info = await self._get_token_info(connection)
         binds = getattr(store, "binds", False)
-        if info is None or (binds and self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None))):
+        if info is None or (binds and self.revocations.has_account_ended(info.id, getattr(info, "bound_at", None))):
             if left:
                 await run_read(self.db, lambda session: None, last=True)
             return None
@@ -381,14 +381,24 @@ class Auth(Generic[UserModelT]):
             NotImplementedError: the store is one of the application's own that does not bind tokens, see
                 :class:`BaseTokenStore`.
         """
+        await self._end_all_of(f"u:{getattr(user, 'id', user)}")
+
+    async def logout_everybody(self) -> None:
+        """End all tokens of all accounts, as :meth:`logout_everywhere` those of one.
+
+        Raises:
+            NotImplementedError: as there.
+        """
+        await self._end_all_of(EVERYBODY)
+
+    async def _end_all_of(self, name: str) -> None:
         if not getattr(self.backend.token_store, "binds", False):
             raise NotImplementedError("this token store cannot end all tokens of an account")
-        user_id = getattr(user, "id", user)
         life = self.backend.token_store.expire_seconds
         # longer than a token lives, also where its life was longer before
         expires = None if life is None else time.time() + max(life, KEPT_SECONDS)
         with storage_needed("ending the tokens of a user"):
-            await self.revocations.end(f"u:{user_id}", expires)
+            await self.revocations.end(name, expires)
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:
         self._known(connection)["user"] = user
@@ -779,7 +789,7 @@ class AuthRouter(RouterMixin):
 
 def name_fault(name: str) -> str:
     """Why nobody but root may make an account of this name; "" when they may."""
-    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    plain = plain_text(name)
     if not plain or any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in name):
         return str(_("This is no user name"))
     return str(_("Username has been registered!")) if plain in set(SystemUserEnum) else ""
