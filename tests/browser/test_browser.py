@@ -1,31 +1,110 @@
-"""The demo as people use it: in Chromium, with amis from a local folder."""
+"""The demo as people use it: in Chromium, with amis from a local folder.
+
+Skipped without Chromium, its driver, Selenium, or the npm packages of amis.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from visitor import serve, visit  # noqa: F401  (fixtures)
+import pytest
+from visitor import AMIS, WAIT, Visitor
 
 MODAL = ".cxd-Modal-content "
+ALLOW, DENY = 1, 2
 BY_FIELD, BY_SET = "/admin/AuthFieldArticleAdmin", "/admin/AuthSelectArticleAdmin"
 
 
-def choose(who: Any, page: str, what: str, right: str) -> None:
-    """In the dialog of data permissions: allow a right of a page."""
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """``serve(**environment)``: the demo in a process of its own; its address."""
+    pytest.importorskip("selenium")
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("no Chromium with its driver")
+    if not (AMIS / "amis" / "sdk" / "sdk.js").exists():
+        pytest.skip("no npm packages of amis: npm install amis@6.3.0 vue@2.7.14 history@5.3.0")
+    running: list[subprocess.Popen[bytes]] = []
 
-    def listed() -> Any:
-        texts = [each.text for each in who.all(MODAL + ".cxd-Tree-itemText")]
-        return who.all(MODAL + ".cxd-Tree-itemText")[texts.index(what, texts.index(page))]
+    def start(**environment: str) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        folder = tmp_path / str(port)
+        folder.mkdir()
+        command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(AMIS.resolve())]
+        running.append(subprocess.Popen(command, cwd=folder, env={**os.environ, "LANGUAGE": "en_US", **environment}))
+        for _ in range(WAIT * 10):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return f"http://127.0.0.1:{port}"
+            except OSError:
+                assert running[-1].poll() is None, "the demo has ended"
+                time.sleep(0.1)
+        raise AssertionError("the demo does not start")
 
-    who.until(lambda: listed().click() or True)
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(10)
 
-    def allow() -> bool:
-        row = next(row for row in who.all(MODAL + "tbody tr") if row.text == right and len(row.find_elements("css selector", "td")) == 4)
-        row.find_elements("css selector", "i")[1].click()
+
+@pytest.fixture
+def visit() -> Iterator[Callable[[str], Visitor]]:
+    """``visit(address)``: a browser."""
+    visitors: list[Visitor] = []
+
+    def make(base: str) -> Visitor:
+        visitors.append(Visitor(base))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.driver.quit()
+
+
+def tick(who: Any, page: str, what: str) -> None:
+    """In the dialog of page permissions: give a page, or what is below it."""
+
+    def ticked() -> bool:
+        labels = who.all(MODAL + ".cxd-Tree-itemLabel")
+        texts = [each.text.strip() for each in labels]
+        labels[texts.index(what, texts.index(page))].find_element("css selector", ".cxd-Checkbox i").click()
         return True
 
-    who.until(lambda: any(row.text == right for row in who.all(MODAL + "tbody tr")) and allow())
+    who.until(ticked)
+
+
+def choose(who: Any, page: str, what: str, right: str, how: int) -> None:
+    """In the dialog of data permissions: allow or deny a right of a page."""
+
+    def choices() -> list[Any]:
+        rows = [each for each in who.all(MODAL + "tbody tr") if each.text.strip() == right]
+        return [each for each in rows if len(each.find_elements("css selector", "td")) == 4]
+
+    def opened() -> bool:
+        labels = who.all(MODAL + ".cxd-Tree-itemText")
+        texts = [each.text for each in labels]
+        labels[texts.index(what, texts.index(page))].click()
+        time.sleep(1)
+        return bool(choices())
+
+    who.until(opened)
+    who.until(lambda: choices()[0].find_elements("css selector", "i")[how].click() or True)
+
+
+def save(who: Any) -> None:
+    """In the dialog of data permissions, which stays."""
+    who.click(MODAL + "button", "Save")
+    who.until(lambda: who.all(".cxd-Toast"))
+    who.until(lambda: not who.all(".cxd-Toast"))
 
 
 def give_role(who: Any, name: str) -> None:
@@ -87,7 +166,8 @@ def test_rights_are_granted_and_hold(serve: Callable[..., str], visit: Callable[
     buttons[0].click()
     root.sees("Update role page permissions")
     for page in ("Articles by field", "Articles by data set"):
-        root.click(f"{MODAL}.cxd-Tree-itemLabel:has([title='{page}']) .cxd-Checkbox i")
+        tick(root, page, page)
+        tick(root, page, "View list")
     root.picture("page_permissions")
     root.click(MODAL + "button", "Confirm")
     root.until(lambda: not root.all(".cxd-Modal-content"))
@@ -96,11 +176,13 @@ def test_rights_are_granted_and_hold(serve: Callable[..., str], visit: Callable[
     buttons = root.row("writer").find_elements("css selector", "button.cxd-Button--warning")
     buttons[1].click()
     root.sees("Update role data permissions")
-    choose(root, "Articles by field", "View list", "List display-Title")
-    choose(root, "Articles by data set", "View list", "Published")
+    choose(root, "Articles by field", "View list", "List display-Title", ALLOW)
+    save(root)
+    page = "Articles by data set"
+    for rows, how in (("Created in the last 7 days", DENY), ("Created by oneself", DENY), ("Published", ALLOW)):
+        choose(root, page, page, f"Data only-{rows}", how)
     root.picture("data_permissions")
-    root.click(MODAL + "button", "Save")
-    root.until(lambda: not root.all(".cxd-Modal-content"))
+    save(root)
 
     # the role for the account
     root.open("/admin/auth/UserAdmin")
@@ -121,6 +203,9 @@ def test_rights_are_granted_and_hold(serve: Callable[..., str], visit: Callable[
     heads = [each.text for each in carol.all("th") if each.text]
     assert "Title" in heads and not {"Description", "Status", "Published"} & set(heads), heads
     carol.picture("field_hidden")
+    carol.open(BY_SET)
+    carol.sees("8 OF 8 RESULT")
+    assert "Article 3" not in carol.text().splitlines()
     carol.open("/admin/auth/UserAdmin")
     carol.sees("403")
     assert root.faults() == [] == carol.faults()
@@ -149,7 +234,7 @@ def test_rows_are_filtered(serve: Callable[..., str], visit: Callable[[str], Any
     admin.log_in("admin", "admin")
     admin.until(admin.is_in)
     admin.open(BY_SET)
-    admin.sees("OF 8 RESULT")
+    admin.sees("8 OF 8 RESULT")
     assert "Article 3\n" not in admin.text()
     admin.picture("rows_filtered")
 

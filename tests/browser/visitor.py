@@ -1,22 +1,17 @@
-"""The demo behind real HTTP, and Chromium to look at it.
+"""Chromium, looking at the demo.
 
-Skipped without Chromium, its driver, Selenium, or the npm packages of amis. ``FUA_TEST_AMIS`` names their folder (default
-``node_modules`` of the working directory), ``FUA_TEST_SCREENSHOTS`` one for pictures of what the tests saw.
+``FUA_TEST_AMIS`` names the folder of the npm packages of amis (default ``node_modules`` of the working directory),
+``FUA_TEST_SCREENSHOTS`` one for pictures of what the tests saw.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 AMIS = Path(os.environ.get("FUA_TEST_AMIS", "node_modules"))
 PICTURES = os.environ.get("FUA_TEST_SCREENSHOTS")
@@ -52,7 +47,9 @@ class Visitor:
                 fault = error
             if time.monotonic() > end:
                 self.picture("missing")
-                raise AssertionError(f"not seen: {seen.__code__.co_consts}: {fault}; the page says: {self.text()[:2000]}")
+                raise AssertionError(
+                    f"not seen: {seen.__code__.co_consts}: {fault}; the page says: {self.text()[:2000]}"
+                )
             time.sleep(0.1)
 
     def open(self, path: str) -> None:
@@ -91,7 +88,7 @@ class Visitor:
 
     def row(self, text: str) -> Any:
         """The row of a table that begins, after its box and id, with a text."""
-        return self.until(lambda: [row for row in self.all("tbody tr") if text in row.text.split()][0])
+        return self.until(lambda: next(row for row in self.all("tbody tr") if text in row.text.split()))
 
     def picture(self, name: str) -> None:
         if PICTURES:
@@ -104,50 +101,3 @@ class Visitor:
             for entry in self.driver.get_log("browser")
             if entry["level"] == "SEVERE" and "the server responded with a status of 4" not in entry["message"]
         ]
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """``serve(**environment)``: the demo in a process of its own; its address."""
-    pytest.importorskip("selenium")
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("no Chromium with its driver")
-    if not (AMIS / "amis" / "sdk" / "sdk.js").exists():
-        pytest.skip("no npm packages of amis: npm install amis@6.3.0 vue@2.7.14 history@5.3.0")
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(**environment: str) -> str:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        folder = tmp_path / str(port)
-        folder.mkdir()
-        command = [sys.executable, str(Path(__file__).with_name("serve.py")), str(port), str(AMIS.resolve())]
-        running.append(subprocess.Popen(command, cwd=folder, env={**os.environ, "LANGUAGE": "en_US", **environment}))
-        for _ in range(WAIT * 10):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return f"http://127.0.0.1:{port}"
-            except OSError:
-                assert running[-1].poll() is None, "the demo has ended"
-                time.sleep(0.1)
-        raise AssertionError("the demo does not start")
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.fixture
-def visit() -> Iterator[Callable[[str], Visitor]]:
-    """``visit(address)``: a browser."""
-    visitors: list[Visitor] = []
-
-    def make(base: str) -> Visitor:
-        visitors.append(Visitor(base))
-        return visitors[-1]
-
-    yield make
-    for visitor in visitors:
-        visitor.driver.quit()
