@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -22,6 +24,8 @@ BLOCKS = [
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 SHELL = [line for language, code in BLOCKS if language == "sh" for line in code.splitlines()]
 SIMPLE = next(code for code in PYTHON if "app = FastAPI()" in code)
+
+MANAGING = " (createuser|passwd|logout|role|grant|revoke) "
 
 PROBE = """
 def probe(app):
@@ -124,10 +128,38 @@ def test_seeing_why(tmp_path: Path) -> None:
     assert re.fullmatch(r"added 0, already there \d+, removed 0\n", done[4].stdout)
 
 
+def test_managing(tmp_path: Path) -> None:
+    """The commands of that section in order, on the database that the simple example makes."""
+    lines = [line for line in SHELL if re.search(MANAGING, line)]
+    (tmp_path / "app.py").write_text(SIMPLE)
+    (tmp_path / "start.py").write_text(f"from app import app\n{PROBE}\nprobe(app)\n")
+    (tmp_path / "password.txt").write_text("correct horse\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        command = re.sub("^python ", f"{shlex.quote(sys.executable)} -W ignore ", line)
+        return subprocess.run(
+            command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+
+    started = run("python start.py")
+    assert started.returncode == 0, started.stderr
+    done = [run(line) for line in lines]
+    assert [one.returncode for one in done] == [0] * len(lines), [one.stderr for one in done]
+    told = {line.split()[3]: one.stdout for line, one in zip(lines, done, strict=True)}
+    assert told["createuser"] == "made user ann, with the role editor\n"
+    assert "r:admin\nu:ann\n" in [one.stdout for one in done]
+    deleted = json.loads(done[-2].stdout)["removed"]
+    assert ["p", "r:editor", "Auth>UserAdmin", "page:list", "page", "deny"] in deleted
+    assert done[-1].stdout == "admin ('admin role'): 1 member\nroot ('root role'): 1 member\n"
+    names = {line.split()[3] for line in lines}
+    assert names == {"createuser", "passwd", "logout", "role", "grant", "revoke"}
+
+
 def test_the_other_commands(capsys: Any) -> None:
     benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http", "filters")}
     known = {"pip install -e '.[redis,postgres]'"} | benches
-    others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
+    others = [line for line in SHELL[2:] if not re.search(f" (run|explain|doctor|export|import) |{MANAGING}", line)]
     assert set(others) == known
     assert {"redis", "postgres"} <= set(extras())
     named = re.search(r"The extras are (.*?):\n", README, re.S)
