@@ -78,6 +78,35 @@ def rules(url):
     return sorted(tuple(value for value in row if value is not None) for row in on(url, stored))
 
 
+COMMANDS_IN_ONE_PROCESS = """
+import contextlib, io, json, sys
+from fastapi_user_auth_c import cli
+done = []
+print("commands:", flush=True)
+for argv, given in json.load(sys.stdin):
+    sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()))
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = cli.main(argv)
+    done.append((code, out.getvalue(), err.getvalue()))
+json.dump(done, sys.__stdout__)
+"""
+
+
+def run_each(cwd, commands, *, before="", **env):
+    """What came of commands, each ``(arguments, standard input)``: exit code, output, errors. A start takes long."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", before + COMMANDS_IN_ONE_PROCESS],
+        cwd=cwd,
+        env={**os.environ, **env},
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.partition("commands:\n")[2])  # fails if there is anything else, as of a log
+
+
 # --- on a running application
 
 
@@ -379,6 +408,7 @@ from fastapi_user_auth.auth import Auth
 from fastapi_user_auth.auth.backends.jwt import JwtTokenStore
 from fastapi_user_auth.auth.models import BaseUser, Role
 from fastapi_user_auth.site import AuthAdminSite
+from fastapi_user_auth_c.db import close_database
 from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.settings import AuthSettings
 
@@ -408,7 +438,12 @@ broken = None
 
 def make():
     import asyncio
-    asyncio.run(site.db.async_run_sync(MyUser.metadata.create_all, is_session=False))
+    from sqlalchemy import create_engine
+    MyUser.metadata.create_all(create_engine("sqlite:///other.db"))
+    async def here():
+        await site.db.async_run_sync(MyUser.metadata.create_all, is_session=False)
+        await close_database(site.db)
+    asyncio.run(here())
 """
 
 
@@ -418,50 +453,53 @@ def test_the_applications_own_models_and_settings(database_url, tmp_path):
     (tmp_path / "own.py").write_text(OWN.format(url=database_url, key=key))
     (tmp_path / "bad.py").write_text("raise RuntimeError('out of\\norder')\n")
     make_file(database_url)
-    env = {**os.environ, "DATABASE_URL": database_url}
+    before = "import fastapi_user_auth_c as c; c.install(); import own; own.make()\n"
 
-    def run(*argv, stdin=b"", code=0):
-        command = [sys.executable, "-W", "ignore", *argv]
-        done = subprocess.run(command, cwd=tmp_path, env=env, input=stdin, capture_output=True, timeout=60)
-        assert done.returncode == code, done
-        assert not any(word in done.stdout + done.stderr for word in (b"Traceback", b"$2b$", b"$pbkdf2", b"horse"))
-        return done.stdout, done.stderr
+    given, correct = ("ann", "--password-stdin", "--json"), "a horse, correct\n"
+    own, other = ("--app", "own:site"), "sqlite:///other.db"
+    away = (*own, "--database", other)
+    done = run_each(
+        tmp_path,
+        [
+            (("createuser", *given, *own), "a horse\n"),
+            (("createuser", *given, *own), correct),
+            (("role", "create", "ed", *own), ""),
+            (("logout", "ann", "--app", "own:auth", "--database", database_url), ""),
+            (("role", "list", "--app", "bad:site"), ""),
+            (("role", "list", "--app", "own:broken"), ""),
+            (("createuser", *given, *away), correct),
+            (("passwd", *given, *away), f"another {correct}"),
+            (("grant", "ann", "Page", *away), ""),
+        ],
+        before=before,
+        DATABASE_URL=database_url,
+    )
+    without = [
+        (("createuser", "bo", "--password-stdin"), correct),
+        (("role", "create", "x"), ""),
+        (("logout", "ann"), ""),
+    ]
+    done += run_each(tmp_path, without, DATABASE_URL=database_url)
+    assert [code for code, _, _ in done] == [1, 0, 0, 0, 2, 2, 0, 0, 0, 1, 1, 0], done
+    told = "".join(out + error for _, out, error in done)
+    assert not any(word in told for word in ("Traceback", "$2b$", "$pbkdf2", "horse", "SELECT"))
+    errors = [error for _, _, error in done]
+    assert [error.count("\n") for error in errors] == [1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1], errors
+    assert "at least 12" in errors[0] and json.loads(done[1][1])["username"] == "ann"
+    assert errors[4] == "fastapi_user_auth_c: RuntimeError: out of\n"
+    assert "name the AuthAdminSite or Auth" in errors[5]
+    assert "phone" in errors[9] and "--app" in errors[9] and "icon" in errors[10] and "--app" in errors[10]
 
-    run("-c", "import fastapi_user_auth_c as c; c.install(); import own; own.make()")
-    module = ("-m", "fastapi_user_auth_c")
-    given = ("ann", "--password-stdin", "--json")
-    _, error = run(*module, "createuser", *given, stdin=b"a horse, correct\n", code=1)
-    assert b"phone" in error and b"--app" in error and error.count(b"\n") == 1
-    assert b"at least 12" in run(*module, "createuser", *given, "--app", "own:site", stdin=b"a horse\n", code=1)[1]
-    out, error = run(*module, "createuser", *given, "--app", "own:site", stdin=b"a horse, correct\n")
-    assert json.loads(out)["username"] == "ann" and error == b""
     ((stored_hash, phone),) = read(database_url, text("password, phone FROM auth_user"))
     assert stored_hash.startswith("$pbkdf2-sha256$") and phone == "none yet"
-    assert run(*module, "role", "create", "ed", code=1)[1].count(b"\n") == 1
-    run(*module, "role", "create", "ed", "--app", "own:site")
     assert read(database_url, text("key, icon FROM auth_role")) == [("ed", "star")]
-
-    ended = text("expires FROM auth_token_revocation WHERE number > 0")
-    run(*module, "logout", "ann")
-    assert read(database_url, ended) == [(None,)]  # nobody can tell how long the application's tokens live
-    run(*module, "logout", "ann", "--app", "own:auth", "--database", database_url)
-    assert read(database_url, ended)[1][0] is not None
-
-    other = "sqlite:///other.db"
-    create = f"own.MyUser.metadata.create_all(__import__('sqlalchemy').create_engine({other!r}))"
-    run("-c", f"import fastapi_user_auth_c as c; c.install(); import own; {create}")
-    away = ("--app", "own:site", "--database", other)
-    run(*module, "createuser", *given, *away, stdin=b"a horse, correct\n")
-    run(*module, "passwd", *given, *away, stdin=b"another horse, correct\n")
-    run(*module, "grant", "ann", "Page", *away)
-    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
-    ((stored_hash,),) = read(elsewhere, text("password FROM auth_user"))
-    assert PasswordHasher("pbkdf2_sha256", default="pbkdf2_sha256").verify("another horse, correct", stored_hash)
-    assert read(elsewhere, ended) == [(None,)] and len(rules(elsewhere)) == 1 and rules(database_url) == []
-
-    _, error = run(*module, "role", "list", "--app", "bad:site", code=2)
-    assert error == b"fastapi_user_auth_c: RuntimeError: out of\n"
-    assert b"name the AuthAdminSite or Auth" in run(*module, "role", "list", "--app", "own:broken", code=2)[1]
+    ended = text("expires FROM auth_token_revocation WHERE number > 0 ORDER BY number")
+    (known,), (unknown,) = read(database_url, ended)
+    assert unknown is None and known > 0  # without --app nobody can tell how long tokens live
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    ((stored_hash,),) = read(other, text("password FROM auth_user"))
+    assert PasswordHasher("pbkdf2_sha256", default="pbkdf2_sha256").verify(f"another {correct[:-1]}", stored_hash)
+    assert read(other, ended) == [(None,)] and len(rules(other)) == 1 and rules(database_url) == []
 
 
 def test_redis_has_what_ended(database, tmp_path, monkeypatch, run):
@@ -482,7 +520,7 @@ def test_redis_has_what_ended(database, tmp_path, monkeypatch, run):
         f"db = open_database({database!r})\n"
         "redis = Redis()\n"
         f"auth = Auth(db, token_store=RedisTokenStore(redis), revocations=RedisRevocations(redis, key={key!r}))\n"
-        f"down = Redis(port=1)\n"
+        f"down = Redis(port=1, retry=None)\n"
         f"away = Auth(db, token_store=RedisTokenStore(down), revocations=RedisRevocations(down))\n"
         "plain = Auth(db, token_store=BaseTokenStore())\n"
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from test_cli import UNCHANGED, served
+from test_commands import run_each
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -134,24 +135,20 @@ def test_managing(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(SIMPLE)
     (tmp_path / "start.py").write_text(f"from app import app\n{PROBE}\nprobe(app)\n")
     (tmp_path / "password.txt").write_text("correct horse\n")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-
-    def run(line: str) -> subprocess.CompletedProcess[str]:
-        command = re.sub("^python ", f"{shlex.quote(sys.executable)} -W ignore ", line)
-        return subprocess.run(
-            command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-
-    started = run("python start.py")
-    assert started.returncode == 0, started.stderr
-    done = [run(line) for line in lines]
-    assert [one.returncode for one in done] == [0] * len(lines), [one.stderr for one in done]
-    told = {line.split()[3]: one.stdout for line, one in zip(lines, done, strict=True)}
-    assert told["createuser"] == "made user ann, with the role editor\n"
-    assert "r:admin\nu:ann\n" in [one.stdout for one in done]
-    deleted = json.loads(done[-2].stdout)["removed"]
+    commands = []
+    for line in lines:
+        line, _, file = line.partition(" < ")
+        argv = shlex.split(line)
+        assert argv[:3] == ["python", "-m", "fastapi_user_auth_c"]
+        commands.append((argv[3:], (tmp_path / file).read_text() if file else ""))
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = run_each(tmp_path, commands, before="import sys; sys.path.insert(0, '')\nimport start\n", PYTHONPATH=path)
+    assert [code for code, _, _ in done] == [0] * len(lines), done
+    told = [out for _, out, _ in done]
+    assert "made user ann, with the role editor\n" in told and "r:admin\nu:ann\n" in told
+    deleted = json.loads(told[-2])["removed"]
     assert ["p", "r:editor", "Auth>UserAdmin", "page:list", "page", "deny"] in deleted
-    assert done[-1].stdout == "admin ('admin role'): 1 member\nroot ('root role'): 1 member\n"
+    assert told[-1] == "admin ('admin role'): 1 member\nroot ('root role'): 1 member\n"
     names = {line.split()[3] for line in lines}
     assert names == {"createuser", "passwd", "logout", "role", "grant", "revoke"}
 
