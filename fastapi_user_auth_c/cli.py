@@ -153,8 +153,16 @@ def _on_database(args: argparse.Namespace, url: str) -> int:
             return await getattr(commands, args.action)(db, args, app)  # type: ignore[no-any-return]
         finally:
             await close_database(db)
+            for client in _redis_clients(getattr(app, "auth", app)):
+                await client.connection_pool.disconnect()
 
     return asyncio.run(work())
+
+
+def _redis_clients(auth: Any) -> list[Any]:
+    """The clients of Redis that an ``Auth`` has; their connections belong to the event loop that made them."""
+    parts = [] if auth is None else [auth.backend.token_store, auth.revocations]
+    return [part.redis for part in parts if hasattr(part, "redis")]
 
 
 def _translated(error: Exception) -> UsageError | Refused:
@@ -168,7 +176,7 @@ def _translated(error: Exception) -> UsageError | Refused:
     from .policy.transfer import TransferError
 
     if isinstance(error, HTTPException):
-        return UsageError(error.detail) if error.status_code >= 500 else Refused(error.detail)
+        return UsageError("the storage does not answer") if error.status_code == 503 else Refused(error.detail)
     if isinstance(error, RuleError):
         return Refused(first_line(error))
     if isinstance(error, SQLAlchemyError):
