@@ -268,6 +268,7 @@ def test_texts_in_chinese(serve: Callable[..., str], visit: Callable[[str], Any]
     visitor.picture("chinese")
     visitor.row("root").find_elements("css selector", "button.cxd-Button--warning")[0].click()
     visitor.sees("权限清单")
+    visitor.sees("浏览列表")
     visitor.picture("chinese_dialog")
     words = [line for line in visitor.all(".cxd-Tree-itemText") if line.text.isascii() and " " in line.text]
     assert [each.text for each in words if not each.text.startswith("Articles by")] == []  # the demo's own labels
