@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Iterable
 from importlib.resources import files
 
 from fastapi_amis_admin.utils.translation import i18n as _
 
 from .settings import AuthSettings
+from .texts import plain_text
 
 
 @functools.cache
@@ -39,8 +39,3 @@ def password_fault(password: str, settings: AuthSettings, names: Iterable[str | 
     if plain in common_passwords() or plain in parts or len(set(plain)) == 1:
         return str(_("This password is too easy to guess"))
     return ""
-
-
-def plain_text(text: str) -> str:
-    """What names and passwords are compared by: without case, width and outer space (Unicode's NFKC)."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()

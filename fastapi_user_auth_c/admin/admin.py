@@ -40,7 +40,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
-from ..auth.auth import login_out, name_fault
 from ..auth.exceptions import storage_needed
 from ..auth.models import (
     CasbinRule,
@@ -50,6 +49,8 @@ from ..auth.models import (
     User,
     UserRoleNameLabel,
 )
+from ..auth.names import find_alike, name_fault
+from ..auth.schemas import login_out
 from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
 from ..utils.casbin import forget_subject, update_subject_roles
@@ -190,7 +191,7 @@ class UserRegFormAdmin(_AccountFormAdmin):
         name_taken = BaseApiOut(status=-1, msg=_("Username has been registered!"), data=None)
         if fault := name_fault(data.username):
             return BaseApiOut(status=-1, msg=fault, data=None)
-        if await self._exists(self.user_model.username == data.username):
+        if await find_alike(auth.db, self.user_model.username, data.username, thorough=False) is not None:
             return name_taken
         if data.email and await self._exists(self.user_model.email == data.email):
             return BaseApiOut(status=-2, msg=_("Email has been registered!"), data=None)
@@ -460,9 +461,13 @@ class UserAdmin(
         return await may_touch(self.site, request, await self._subjects(item_id))
 
     async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
-        fault = name_fault(data.get("username", ""))
-        if fault and not await is_root(self.site, request):
-            raise HTTPException(status_code=422, detail=fault)
+        if not await is_root(self.site, request):
+            name = data.get("username", "")
+            fault = name_fault(name)
+            if not fault and await find_alike(self.db, self.model.username, name, thorough=False) is not None:
+                fault = str(_("Username has been registered!"))
+            if fault:
+                raise HTTPException(status_code=422, detail=fault)
         password = data.get("password")
         if not password:
             raise HTTPException(status_code=422, detail=_("A password is needed"))

@@ -10,20 +10,20 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from ..auth.auth import Auth, name_fault
+from ..auth.auth import Auth
 from ..auth.exceptions import StorageUnavailable
+from ..auth.names import find_alike, name_fault
 from ..auth.revocations import DbRevocations, RedisRevocations
 from ..auth.schemas import SystemUserEnum
 from ..cli import Refused, UsageError
 from ..db import AnyDatabase, run_committed, run_read
-from ..password_policy import plain_text
 from ..policy.enforcer import resolved
 from ..policy.explain import shown
+from ..texts import plain_text
 from .subjects import (
     auth_on,
     checked,
     find_account,
-    find_alike,
     find_role,
     forget_remains,
     insert,

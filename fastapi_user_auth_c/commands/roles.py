@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from ..auth.names import find_alike
 from ..cli import Refused
 from ..db import AnyDatabase, run_committed, run_read
 from ..policy.enforcer import resolved
@@ -18,7 +19,6 @@ from .subjects import (
     checked,
     demand_room,
     find,
-    find_alike,
     find_role,
     forget_remains,
     insert,

@@ -13,8 +13,7 @@ from ..auth import Auth
 from ..auth.backends.db import DbTokenStore
 from ..auth.models import Role
 from ..cli import Refused, first_line
-from ..db import AnyDatabase, is_outage, read_chunks, run_committed, run_read
-from ..password_policy import plain_text
+from ..db import AnyDatabase, is_outage, run_committed, run_read
 from ..policy import Adapter, AsyncEnforcer
 from ..policy.adapter import COLUMNS
 from ..policy.doctor import WITHOUT_ACCOUNT
@@ -72,16 +71,6 @@ async def find(db: AnyDatabase, column: Any, name: str) -> Any:
     model = column.class_
     rows = await run_read(db, lambda session: list(session.scalars(select(model).where(column == name))))
     return next((row for row in rows if getattr(row, column.key) == name), None)
-
-
-async def find_alike(db: AnyDatabase, column: Any, name: str) -> str | None:
-    """A name that is the same, or differs only in what people do not tell apart: case, width, outer space."""
-    plain = plain_text(name)
-    async for chunk in read_chunks(db, select(column), 2000):
-        for (other,) in chunk:
-            if plain_text(other) == plain:
-                return str(other)
-    return None
 
 
 async def find_account(auth: Auth[Any], name: str) -> Any:
