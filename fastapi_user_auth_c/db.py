@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from os.path import exists
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Table, inspect, make_url
+from sqlalchemy import Table, event, inspect, make_url
 from sqlalchemy.engine.result import FilterResult, Result
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -81,16 +81,25 @@ def _ends(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[
     return call
 
 
-def _end_all_of(db: AnyDatabase) -> None:
-    """Let the ``async_*`` methods of a database, which fastapi-amis-admin works by, end what they begin."""
-    if hasattr(db, "__ends__"):
+def _prepare(db: AnyDatabase) -> None:
+    """Let a database tell dead connections from others, and its ``async_*`` methods end what they begin."""
+    if hasattr(db, "__prepared__"):
         return
-    db.__ends__ = True  # type: ignore[union-attr]
+    db.__prepared__ = True  # type: ignore[union-attr]
+    event.listen(getattr(db.engine, "sync_engine", db.engine), "handle_error", _tell_dead)
     for name, method in list(vars(db).items()):
-        if name.startswith("async_") and callable(method):
+        if name.startswith("async_") and callable(method):  # fastapi-amis-admin works by these
             # those of a synchronous database run the method of the session in a thread
             in_thread = isinstance(db, Database) and isinstance(method, partial)
             setattr(db, name, _ends(partial(_beside, db, method.args[0]) if in_thread else method))
+
+
+def _tell_dead(context: Any) -> None:
+    """SQLAlchemy gives up the connections of a pool when one is dead; not all drivers say so while they notice it."""
+    error = context.original_exception
+    names = {type(each).__name__ for each in (error, error.__cause__)}
+    if _code(error) in ("57P01", "57P02", 1053, 1927) or "InternalClientError" in names:  # the last one is asyncpg's
+        context.is_disconnect = True
 
 
 async def _beside(db: Database, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -525,7 +534,7 @@ class SessionMiddleware:
         self.app = app
         self.db = db
         self.unavailable = unavailable
-        _end_all_of(db)
+        _prepare(db)
         self.key = f"__sqlalchemy_database__:{id(db)}"  # the mark of sqlalchemy_database's own middleware
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

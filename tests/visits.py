@@ -107,7 +107,7 @@ def kill_connections(url: str) -> int:
     with side_engine(url).connect() as connection:
         if is_postgres(url):
             statement = (
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity "  # and wait until it is gone
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             return len(connection.execute(text(statement)).all())
@@ -116,4 +116,7 @@ def kill_connections(url: str) -> int:
         for each in ids:
             with suppress(OperationalError):  # gone by itself
                 connection.execute(text(f"KILL {int(each)}"))
+        deadline = time.monotonic() + 2
+        while set(connection.scalars(text(statement))) & set(ids) and time.monotonic() < deadline:
+            time.sleep(0.01)
         return len(ids)

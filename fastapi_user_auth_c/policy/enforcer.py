@@ -157,12 +157,17 @@ class PolicyWriter(_OverReader):
             if start - self._asked < age or not self._follows() or self._is_private():
                 return False
             known = self.revision
-            try:
-                if await self.adapter.revision() != known:
-                    await self._load_now(None)
-            except Exception as error:  # whatever a driver raises
-                logger.warning("the stored policy cannot be asked for; that in memory goes on answering: %s", error)
-                start = time.monotonic()  # those who waited do not wait as long again
+            for left in (2, 1, 0):
+                try:
+                    if await self.adapter.revision() != known:
+                        await self._load_now(None)
+                    break
+                except Exception as error:  # whatever a driver raises
+                    if left and time.monotonic() - start < self.poll_seconds / 2:
+                        continue  # a connection was cut; the next one is another one
+                    logger.warning("the stored policy cannot be asked for; that in memory goes on answering: %s", error)
+                    start = time.monotonic()  # those who waited do not wait as long again
+                    break
             self._asked = start
             return self.revision != known
 
