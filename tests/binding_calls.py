@@ -1,5 +1,7 @@
 """Some use of everything the extension has, for ``test_binding.py``; its text also runs in other interpreters."""
 
+import _imp as imp
+
 MODEL = """[request_definition]
 r = sub, dom, obj
 [policy_definition]
@@ -128,7 +130,126 @@ def cases(core):
     def another_audience():
         return core.TokenCodec([KEY], audience="b").decode(core.TokenCodec([KEY], audience="a").encode({}))
 
+    def ruled(name, *arguments):
+        return lambda: getattr(engine(), name)(*arguments)
+
+    def disabled():
+        made = engine()
+        made.enabled = []
+        return made.enforce_ex("a"), made.enforce_each("a", [("b", "c", "d")]), made.enabled, made.generation > 2
+
+    def undeletable():
+        del engine().enabled
+
+    def truthless():
+        engine().enabled = Truthless()
+
+    class Truthless:
+        def __bool__(self):
+            raise ArithmeticError
+
+    class Holder(core.PolicyEngine):
+        pass
+
+    class Signer(core.TokenCodec):
+        def sign(self, data):
+            return b"signed"
+
+    def collected():
+        """Objects that hold themselves, which only the collector finds."""
+        made = Holder()
+        made.itself = made
+        made.enforce("a", "b", "c", "d")
+        codec = Signer.__new__(Signer)
+        codec.__init__([("EdDSA", None, codec.sign, verify)])
+
+    def of_domain():
+        made = core.PolicyEngine()
+        made.define(MODEL)
+        made.add("g", [("al", "admin", "d"), ("al", "boss", "e")])
+        return made.reach("g", "al", "d"), made.reach("g", "boss", "e", 1), made.reach("g", "al"), made.define()
+
+    def again():
+        """Another module of the same extension, with types of its own."""
+        other = imp.create_dynamic(core.__spec__)
+        imp.exec_dynamic(other)
+        return other.PolicyEngine is not core.PolicyEngine
+
+    refused = [
+        ("ArithmeticError", truthless),
+        ("AttributeError", undeletable),
+        ("TypeError", lambda: core.PolicyEngine(1)),
+        ("TypeError", lambda: core.PolicyEngine(model="")),
+        ("TypeError", ruled("define", 1, 2)),
+        ("TypeError", ruled("define", 3)),
+        ("TypeError", ruled("add", "p")),
+        ("TypeError", ruled("add", "p", [3])),
+        ("TypeError", ruled("add", "p", ["x" * 17])),
+        ("ValueError", ruled("add", "p", [["x"] * 17])),
+        ("TypeError", ruled("check", "g")),
+        ("RuleError", ruled("check", "q", [])),
+        ("RuleError", ruled("check", "g", [("a",)])),
+        ("RuleError", ruled("add", "p", [("u:root", "b", "c", "d", "allow")])),
+        ("CycleError", ruled("check", "g", [("r:2", "u:1")], [("x", "y")])),
+        ("TypeError", ruled("check", "g", [("a", "b")], 3)),
+        ("TypeError", ruled("check", "g", [("a", "b")], [3])),
+        ("TypeError", ruled("remove", "p")),
+        ("RuleError", ruled("remove", "q", [])),
+        ("TypeError", ruled("remove", "p", [3])),
+        ("TypeError", ruled("load", 3)),
+        ("TypeError", ruled("load", [(1,)])),
+        ("TypeError", ruled("settle", 1, 2)),
+        ("TypeError", ruled("settle", "x")),
+        ("OverflowError", ruled("settle", 1 << 70)),
+        ("TypeError", ruled("rules")),
+        ("RuleError", ruled("rules", "q")),
+        ("TypeError", ruled("rules", "p", "x")),
+        ("TypeError", ruled("rules", "p", 0, 3)),
+        ("TypeError", ruled("rules", "p", 0, [3])),
+        ("TypeError", ruled("has_rule", "p")),
+        ("TypeError", ruled("has_rule", "p", 3)),
+        ("RuleError", ruled("count", "q")),
+        ("TypeError", ruled("count", 3)),
+        ("TypeError", ruled("reach", "g")),
+        ("TypeError", ruled("reach", "g", 3)),
+        ("TypeError", ruled("reach", "g", "a", 3)),
+        ("ArithmeticError", ruled("reach", "g", "a", None, Truthless())),
+        ("TypeError", ruled("enforce_ex", "a")),
+        ("TypeError", ruled("reasons", "a")),
+        ("TypeError", ruled("level", 3)),
+        ("TypeError", ruled("enforce_each", "a")),
+        ("TypeError", ruled("enforce_each", "a", 3)),
+        ("TypeError", ruled("enforce_each", 3, [])),
+        ("TypeError", ruled("enforce_each", "a", [("b", "c", 3)])),
+        ("TypeError", ruled("batch_enforce", 3)),
+        ("TypeError", lambda: core.TokenCodec(3)),
+        ("TypeError", lambda: core.TokenCodec([3])),
+        ("TypeError", lambda: core.TokenCodec([("HS256", None, "text")])),
+        ("TypeError", lambda: core.TokenCodec([("EdDSA", None, 3, 3)])),
+        ("TypeError", lambda: core.TokenCodec([KEY], leeway="x")),
+        ("TypeError", lambda: core.TokenCodec([KEY]).decode(3)),
+        ("TypeError", lambda: core.TokenCodec([KEY]).encode(3)),
+        ("ValueError", lambda: core.TokenCodec([KEY]).encode({}, lifetime=-1)),
+        ("TypeError", lambda: core.bcrypt_hash(b"secret")),
+        ("TypeError", lambda: core.bcrypt_verify(b"secret")),
+        ("TypeError", lambda: core.bcrypt_parse()),
+        ("TypeError", lambda: core.password_hash()),
+        ("TypeError", lambda: core.password_verify()),
+        ("TypeError", lambda: core.password_parse()),
+        ("ValueError", lambda: core.password_hash("none", b"secret", b"0123456789abcdef")),
+        ("TypeError", lambda: core.filter_sql([])),
+        ("ValueError", lambda: core.filter_sql([], "qmark", '"', "t", "p", -1)),
+        ("ValueError", lambda: core.filter_sql([], "qmark", "''", "t", "p", 1)),
+        ("TypeError", lambda: core.filter_simplify(3)),
+    ]
+
     return [
+        *((call, name) for name, call in refused),
+        (disabled, ((True, []), [True], False, True)),
+        (collected, None),
+        (of_domain, (["admin"], ["al"], [], None)),
+        (again, True),
+        (lambda: core.bcrypt_hash(b"secret", b"0123456789abcdef", 4, "2y")[:7], "$2y$04$"),
         (custom, (True, (False, []), (True, ["admin", "d", "/a*", "allow"]))),
         (changed, (0, 1, 2, True)),
         (loaded, (False, True, True, [4, 5, 6, 8, 9, 10])),

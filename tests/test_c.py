@@ -88,6 +88,30 @@ def test_c(source, objects, tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
+def test_no_memory_is_read_before_it_is_written(tmp_path):
+    """What the address sanitizer does not see: the tests of what reads bytes and rules, under valgrind."""
+    cc, valgrind = compiler(), shutil.which("valgrind")
+    if cc is None or valgrind is None:
+        pytest.skip("no valgrind")
+    core = [str(path) for path in CORE if path.parent.name != "filter"]
+    options = ["-std=c11", "-g", "-O1", f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'tests' / 'c'}"]
+    subprocess.run([cc, *options, "-c", *core], check=True, cwd=tmp_path)
+    for name in ("data", "json", "parts", "policy", "token"):
+        source = str(ROOT / "tests" / "c" / f"test_{name}.c")
+        linked = [cc, *options, source, *map(str, tmp_path.glob("*.o")), "-pthread", "-o", str(tmp_path / name)]
+        subprocess.run(linked, check=True)
+        command = [
+            valgrind,
+            "-q",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--show-leak-kinds=all",
+            str(tmp_path / name),
+        ]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert ran.returncode == 0 and "==" not in ran.stderr, ran.stderr
+
+
 def test_P17_threads_over_the_core(tmp_path):
     """``threads.c`` under the thread sanitizer."""
     cc = compiler()

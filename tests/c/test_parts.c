@@ -1,4 +1,4 @@
-/* The parts of data and policy that allocate, one by one: each allocation fails once, and each part is held to arrays. */
+/* The parts of data and policy that allocate, one by one: each allocation fails once, and they are held to arrays. */
 #include <string.h>
 
 #include "check.h"
@@ -85,7 +85,8 @@ static fua_status run_actions(const fua_allocator *al) {
         CHECK(fua_actions_next(&actions, fua_text_of(""), &length) == keys[2]);
         CHECK(fua_actions_next(&actions, fua_text_of(""), &length) == FUA_NO_ID);
         length = 2;
-        CHECK(fua_actions_next(&actions, fua_text_of("nopes:"), &length) == FUA_NO_ID); /* of a length in use, no more */
+        /* beginnings as long as some that are in use */
+        CHECK(fua_actions_next(&actions, fua_text_of("nopes:"), &length) == FUA_NO_ID);
     }
     while (count > 0) {
         fua_actions_release(&actions, keys[--count]);
@@ -141,7 +142,7 @@ static fua_status run_rules(const fua_allocator *al) {
     memset(there, 0, sizeof there);
     fua_rules_init(&rules, al, 2);
     for (int turn = 0; turn < 400 && status == FUA_OK; turn++) {
-        uint32_t fields[2] = {test_random(&random) % SIDE, test_random(&random) % SIDE}, row = 0, chained = 0, held = 0;
+        uint32_t fields[2] = {test_random(&random) % SIDE, test_random(&random) % SIDE}, row, chained = 0, held = 0;
         bool *known = &there[fields[0]][fields[1]];
         row = fua_rules_find(&rules, fields);
         CHECK((row != FUA_NO_ROW) == *known);
@@ -272,8 +273,10 @@ static fua_status run_many_roles(const fua_allocator *al) {
     return many_roles(al, 40);
 }
 
-static const char CUSTOM[] = "[request_definition]\nr = sub, dom, obj\n[policy_definition]\np = sub, dom, obj, priority\n"
-                             "[role_definition]\ng2 = _, _\ng = _, _, _\n[policy_effect]\ne = subjectPriority(p.eft) || deny\n"
+static const char CUSTOM[] = "[request_definition]\nr = sub, dom, obj\n"
+                             "[policy_definition]\np = sub, dom, obj, priority\n"
+                             "[role_definition]\ng2 = _, _\ng = _, _, _\n"
+                             "[policy_effect]\ne = subjectPriority(p.eft) || deny\n"
                              "[matchers]\nm = (g(r.sub, p.sub, r.dom) && g2(p.obj, r.obj)) || r.obj == 'open'\n";
 
 static fua_status run_custom(const fua_allocator *al) {
@@ -301,7 +304,8 @@ static fua_status run_custom(const fua_allocator *al) {
     CHECK(status != FUA_OK || (allowed[0] && !allowed[1]));
     if (status == FUA_OK && (status = fua_explain(engine, request, 3, &why)) == FUA_OK) {
         CHECK(why.allowed && why.row == 0 && why.count == 1 && why.relevant[0].level == 2);
-        status = fua_explain_path(engine, &why.subjects, fua_intern_find(&engine->strings, fua_text_of("staff")), &path);
+        uint32_t staff = fua_intern_find(&engine->strings, fua_text_of("staff"));
+        status = fua_explain_path(engine, &why.subjects, staff, &path);
         CHECK(status != FUA_OK || path.count == 3);
         fua_ids_free(al, &path);
         fua_explanation_free(engine, &why);
@@ -316,7 +320,8 @@ static fua_status run_custom(const fua_allocator *al) {
 }
 
 /* A model whose matcher, or whose definitions, are at a limit or one beyond it. */
-static fua_status read_with(const char *before, const char *part, size_t times, const char *between, const char *after) {
+static fua_status read_with(const char *before, const char *part, size_t times, const char *between,
+                            const char *after) {
     size_t size = strlen(before) + times * (strlen(part) + strlen(between)) + strlen(after) + 1;
     char *text = malloc(size), *at = text;
     fua_model *model = NULL;
@@ -334,7 +339,8 @@ static fua_status read_with(const char *before, const char *part, size_t times, 
     return status;
 }
 
-#define HEAD "[request_definition]\nr = sub\n[policy_definition]\np = sub\n[policy_effect]\ne = some(where (p.eft == allow))\n"
+#define HEAD                                                                                                          \
+    "[request_definition]\nr = sub\n[policy_definition]\np = sub\n[policy_effect]\ne = some(where (p.eft == allow))\n"
 #define MATCHERS "[matchers]\nm = "
 
 static void test_limits_of_models(void) {

@@ -1,5 +1,5 @@
-/* Model texts made of any bytes: read or refused with a message, also where memory runs out; and what is read decides as
- * its matcher says, tried rule by rule in full.  A first byte of '=' puts the rest into a model as its matcher. */
+/* Model texts made of any bytes: read or refused with a message, also where memory runs out; and what is read decides
+ * as its matcher says, tried rule by rule in full.  A first byte of '=' puts the rest into a model as its matcher. */
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -79,7 +79,7 @@ static bool holds(const trial *t, uint32_t id) {
     }
 }
 
-/* In the order of their importance, the first two levels of which the priority effects know; smaller is stronger. */
+/* What the priority effects order rules by; less goes first. */
 static long order_of(fua_engine *engine, uint32_t row) {
     const fua_model *model = engine->model;
     if (model->effect == FUA_EFFECT_SUBJECT_PRIORITY) {
@@ -191,7 +191,8 @@ static fua_status run(const fua_allocator *al, fua_text text, uint32_t chance, s
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char before[] = "[request_definition]\nr = sub, dom, obj, act\n[policy_definition]\np = sub, dom, obj, eft\n"
+    static const char before[] = "[request_definition]\nr = sub, dom, obj, act\n"
+                                 "[policy_definition]\np = sub, dom, obj, eft\n"
                                  "[role_definition]\ng = _, _\ng2 = _, _, _\n[policy_effect]\n"
                                  "e = some(where (p.eft == allow)) && !some(where (p.eft == deny))\n[matchers]\nm = ";
     size_t head = size > 0 && data[0] == '=' ? sizeof before - 1 : 0, skip = head > 0;

@@ -1,5 +1,5 @@
-/* Rules come and go in the built-in model, one at a time and in loads, with memory that runs out: what the engine answers
- * is what the documentation's terms give, worked out afresh from the set of rules.  Each step takes a few bytes. */
+/* Rules come and go in the built-in model, one at a time and in loads, with memory that runs out: what the engine
+ * answers is what the documentation says, worked out afresh from the set of rules.  A step takes a few bytes. */
 #include <stdbool.h>
 
 #include "../c/heap.h"
