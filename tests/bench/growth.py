@@ -16,11 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import fastapi_user_auth_c  # noqa: F401  (before fastapi_amis_admin)
-from fastapi_amis_admin.admin import PageAdmin
-from fastapi_amis_admin.admin.settings import Settings
-from fastapi_amis_admin.amis import PageSchema
-
 from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.admin.utils import get_admin_action_options_by_subject
 from fastapi_user_auth_c.utils.casbin import enforce_each
@@ -130,6 +125,11 @@ def by_pages(options: Options) -> Iterator[Result]:
 
 def by_tree(options: Options) -> Iterator[Result]:
     """The tree of pages and actions of a site that a new user may use, as the dialog for permissions shows it."""
+    # down here it comes after fastapi_user_auth_c, without which it does not load
+    from fastapi_amis_admin.admin import PageAdmin
+    from fastapi_amis_admin.admin.settings import Settings
+    from fastapi_amis_admin.amis import PageSchema
+
     points: Points = []
     for power in range(3 if options.quick else 5):
         count, turns = 10**power, 3 if power > 2 else 10
