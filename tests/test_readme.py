@@ -154,28 +154,17 @@ def test_managing(tmp_path: Path) -> None:
 
 
 def test_the_other_commands(capsys: Any) -> None:
-    benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http", "filters")}
+    benches = {  # test_bench.py runs them
+        "pip install -e '.[test,bench]'",
+        "python -m tests.bench --original /path/to/python",
+        "python -m tests.bench --only enforce,tokens --quick",
+    }
     known = {"pip install -e '.[redis,postgres]'"} | benches
     others = [line for line in SHELL[2:] if not re.search(f" (run|explain|doctor|export|import) |{MANAGING}", line)]
     assert set(others) == known
-    assert {"redis", "postgres"} <= set(extras())
+    assert {"redis", "postgres", "test", "bench"} <= set(extras())
     named = re.search(r"The extras are (.*?):\n", README, re.S)
-    assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "lint"}
-
-
-@pytest.mark.parametrize(
-    "command",
-    [line for line in SHELL if line.startswith("python -m tests.bench.")],
-    ids=lambda line: line.rpartition(".")[2],
-)
-def test_benchmarks_measure(command: str) -> None:
-    """Each comes to its end, whatever this machine makes of the figures."""
-    quick = ["--rounds", "1", "--seconds", "0.2"] if command.endswith(".http") else []
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    arguments = [sys.executable, "-W", "ignore", *command.split()[1:], *quick]
-    done = subprocess.run(arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
-    assert (done.returncode == 1) is ("missed:" in done.stdout) and len(done.stdout.splitlines()) > 3, done.stdout
+    assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "bench", "lint"}
 
 
 def test_files_that_are_named_are_there() -> None:
