@@ -311,6 +311,15 @@ async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: boo
     return await run(_closing, _make_session(db, spare), work)
 
 
+async def purge(db: AnyDatabase, work: Callable[[Session], int], at_once: int) -> int:
+    """Run ``work(session)``, which removes rows, commits and tells how many, until it finds fewer than it takes at once."""
+    total = found = await run_apart(db, work)
+    while found == at_once:
+        found = await run_apart(db, work)
+        total += found
+    return total
+
+
 async def read_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
     """Run ``work(session)``, which only reads, as :func:`run_apart` does."""
     return await run_apart(db, lambda session: _read_alive(session, work), spare=spare)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,17 +11,6 @@ from test_site import make_role, make_user
 
 USERS, ROLE_PAGE, HISTORY = "Auth>UserAdmin", "Auth>RoleAdmin", "Auth>LoginHistoryAdmin"
 LIST = f"{USERS}#page:list#page"
-
-
-@pytest.fixture
-def app(make_app: Callable[..., Any], database_url: str) -> Any:
-    return make_app(database_url)
-
-
-@pytest.fixture
-def client(app: Any) -> Iterator[TestClient]:
-    with TestClient(app) as client:
-        yield client
 
 
 class Place:

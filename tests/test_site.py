@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,22 +14,6 @@ from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from starlette.testclient import TestClient
 
 USER_PAGE = "Auth>UserAdmin"
-
-
-@pytest.fixture
-def app(make_app: Callable[..., Any], database_url: str) -> Any:
-    return make_app(database_url)
-
-
-@pytest.fixture
-def client(app: Any) -> Iterator[TestClient]:
-    with TestClient(app) as client:
-        yield client
-
-
-@pytest.fixture
-def root(client: TestClient) -> Client:
-    return Client(client, "root")
 
 
 def make_user(root: Client, name: str) -> int:

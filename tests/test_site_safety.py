@@ -21,22 +21,6 @@ LINK = "CopyUserAuthLinkAction"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 
 
-@pytest.fixture
-def app(make_app: Callable[..., Any], database_url: str) -> Any:
-    return make_app(database_url)
-
-
-@pytest.fixture
-def client(app: Any) -> Iterator[TestClient]:
-    with TestClient(app) as client:
-        yield client
-
-
-@pytest.fixture
-def root(client: TestClient) -> Client:
-    return Client(client, "root")
-
-
 def allow(app: Any, client: TestClient, subject: str, *actions: str, page: str = "Auth>UserAdmin") -> None:
     rules = [[subject, page, action, "page", "allow"] for action in actions]
     client.portal.call(app.state.site.auth.enforcer.add_policies, rules)
