@@ -312,7 +312,7 @@ async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: boo
 
 
 async def purge(db: AnyDatabase, work: Callable[[Session], int], at_once: int) -> int:
-    """Run ``work(session)``, which removes rows, commits and tells how many, until it finds fewer than it takes at once."""
+    """Run ``work(session)``, which removes rows and tells how many, until there are fewer than it takes at once."""
     total = found = await run_apart(db, work)
     while found == at_once:
         found = await run_apart(db, work)
