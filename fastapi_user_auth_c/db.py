@@ -96,10 +96,14 @@ def _prepare(db: AnyDatabase) -> None:
 
 def _tell_dead(context: Any) -> None:
     """SQLAlchemy gives up the connections of a pool when one is dead; not all drivers say so while they notice it."""
-    error = context.original_exception
-    names = {type(each).__name__ for each in (error, error.__cause__)}
-    if _code(error) in ("57P01", "57P02", 1053, 1927) or "InternalClientError" in names:  # the last one is asyncpg's
+    if _is_dead(context.original_exception):
         context.is_disconnect = True
+
+
+def _is_dead(error: BaseException) -> bool:
+    """Whether a driver's error says that the server has cut the connection; asyncpg may just be at a loss then."""
+    names = {type(each).__name__ for each in (error, error.__cause__)}
+    return _code(error) in ("57P01", "57P02", 1053, 1927) or "InternalClientError" in names
 
 
 async def _beside(db: Database, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -384,7 +388,7 @@ def is_bad_value(error: BaseException) -> bool:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an exception means that a database or Redis cannot be reached or does not answer."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_dead(error.orig or error)):
         return True
     code = _code(error)
     if isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] in ("asyncpg", "psycopg"):

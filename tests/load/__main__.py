@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,16 +27,18 @@ def main() -> int:
     parser.add_argument("--driver", help="another driver of that database, as tests/conftest.py calls it")
     given = parser.parse_args()
     options = Options(given.minutes * 60, workers=given.workers, users=given.users)
-    with (
-        tempfile.TemporaryDirectory() as name,
-        empty_database(given.driver or DRIVERS[given.database], Path(name)) as url,
-    ):
+    name = tempfile.mkdtemp(prefix="load-")
+    with empty_database(given.driver or DRIVERS[given.database], Path(name)) as url:
         report = asyncio.run(run(url, Path(name), options))
     for what, count in sorted(report.counts.items()):
         print(f"{count:>10}  {what}")
     for violation in report.violations:
         print("VIOLATION:", violation)
-    print("failed" if report.violations else "passed")
+    if report.violations:
+        print("failed; what the workers have logged is in", Path(name) / "log")
+    else:
+        print("passed")
+        shutil.rmtree(name)
     return bool(report.violations)
 
 
