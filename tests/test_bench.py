@@ -106,16 +106,20 @@ def test_how_a_cost_grows() -> None:
 def test_timings_are_those_of_the_calls() -> None:
     calls = {"short": 0, "long": 0}
 
-    def short() -> None:
+    def short() -> int:
         calls["short"] += 1
+        return sum(range(200))
 
     def long() -> int:
         calls["long"] += 1
-        return sum(range(20_000))
+        return sum(range(400_000))
 
-    one, other = timings([short, long], runs=3, number=2, turns=4)
-    assert calls == {"short": 24, "long": 24} and len(one) == len(other) == 3
-    assert all(a * 10 < b for a, b in zip(one, other, strict=True))
+    one, other = timings([short, long], runs=3, turns=4)
+    assert len(one) == len(other) == 3
+    assert calls["long"] == 2 + 3 * 4 and calls["short"] > 20 * calls["long"]  # as long, not as often
+    assert all(a * 200 < b for a, b in zip(one, other, strict=True))
+    (nothing,) = timings([lambda: None], runs=1, turns=4, idle=True)
+    assert nothing[0] < one[0]
 
 
 def test_a_drawing() -> None:

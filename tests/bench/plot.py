@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape
 
 from .report import Series, duration
 
-WIDTH, HEIGHT, COLUMNS = 460, 300, 2
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 30, 76
+WIDTH, HEIGHT, COLUMNS = 510, 300, 2
+LEFT, RIGHT, TOP, BOTTOM = 62, 36, 30, 76
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # told apart by the colour-blind as well
 
 

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import timeit
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -106,21 +107,33 @@ def duration(seconds: float) -> str:
     return f"{number(seconds * 1e9)} ns"
 
 
+SLICE = 0.001
+"""Seconds that a call is timed for in one turn, if it is not longer itself."""
+
+
 def timings(
-    calls: Sequence[Callable[[], object]], runs: int, number: int = 1, turns: int = 10, idle: bool = False
+    calls: Sequence[Callable[[], object]],
+    runs: int,
+    turns: int = 10,
+    idle: bool = False,
+    clock: Callable[[], float] = time.process_time,
 ) -> list[list[float]]:
     """For each call the seconds it takes, one figure for each run.
 
-    Within a run the calls take turns, ``number`` times each, and the best of their turns counts: what is slower was
-    disturbed.  ``idle`` takes off what an empty call costs.
+    Within a run the calls take turns, each for about the same short time, and the best of their turns counts: what is
+    slower was disturbed, and a longer turn would be disturbed more often.  The clock is that of the process, which
+    stands still while others have the core; calls with threads of their own need ``time.perf_counter``.  ``idle`` takes
+    off what an empty call costs.
     """
     called = [*calls, lambda: None] if idle else list(calls)
+    once = [min(timeit.repeat(call, number=1, repeat=2, timer=clock)) for call in called]
+    numbers = [max(1, min(5000, int(SLICE / max(seconds, 1e-7)))) for seconds in once]
     found: list[list[float]] = [[] for _ in called]
     for _ in range(runs):
         best = [math.inf] * len(called)
         for _ in range(turns):
-            for index, call in enumerate(called):
-                best[index] = min(best[index], timeit.timeit(call, number=number) / number)
+            for index, (call, number) in enumerate(zip(called, numbers, strict=True)):
+                best[index] = min(best[index], timeit.timeit(call, number=number, timer=clock) / number)
         for index, seconds in enumerate(best):
             found[index].append(seconds)
     if idle:
