@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
-from ..db import is_outage, run_read
+from ..db import run_read
+from ..db_errors import is_outage
 from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import (

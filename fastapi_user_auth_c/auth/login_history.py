@@ -12,7 +12,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from ..db import AnyDatabase, purge, run_committed, told
+from ..db import AnyDatabase, purge, run_committed
+from ..db_errors import told
 from ..settings import AuthSettings
 from ..web.proxies import client_address, forwarded_chain
 from .models import LoginHistory

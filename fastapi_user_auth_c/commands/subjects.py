@@ -13,7 +13,8 @@ from ..auth import Auth
 from ..auth.backends.db import DbTokenStore
 from ..auth.models import Role
 from ..cli import Refused, first_line
-from ..db import AnyDatabase, is_outage, run_committed, run_read
+from ..db import AnyDatabase, run_committed, run_read
+from ..db_errors import is_outage
 from ..policy import Adapter, AsyncEnforcer
 from ..policy.adapter import COLUMNS
 from ..policy.doctor import WITHOUT_ACCOUNT

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException
 from sqlalchemy.exc import DBAPIError
 
-from ..db import is_outage
+from ..db_errors import is_outage
 
 
 def no_value() -> HTTPException:

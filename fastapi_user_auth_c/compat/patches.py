@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import HTTPException
 from sqlalchemy.exc import IntegrityError
 
-from ..db import is_bad_value
+from ..db_errors import is_bad_value
 from ..web.pages import script_json
 from . import columns, fields, guards, ids, links, tables
 from .borrow import borrowed_names

@@ -12,7 +12,8 @@ from sqlalchemy import Column, String, Text, bindparam, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
-from ...db import AnyDatabase, purge, run_committed, run_read, told
+from ...db import AnyDatabase, purge, run_committed, run_read
+from ...db_errors import told
 from ..models import CreateTimeMixin, PkMixin
 from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, possible_names, stored_name
 
