@@ -92,9 +92,9 @@ class AuthSettings(BaseSettings):
     """Whether ``request.user`` of a guest is an object that is false and has ``is_authenticated``, as Starlette has it.
     Off, since what is guarded by ``request.user is None``, as it can be with the original, would stand open."""
 
-    cookie_path: Optional[str] = None
-    """What the cookie is sent to; None for the application, which is ``/`` unless that has a prefix. Needed where the
-    application with the site is mounted in another one that knows its users too."""
+    cookie_path: str = "/"
+    """What the cookie is sent to; all of the host, as in the original, since an application with a prefix may be
+    reached without it too. Narrower where others share the host, as ``/tools``."""
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -21,6 +21,7 @@ from app_for_tests import PAGES, RA, ROLES, UA
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import HTTPException
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from visits import (
@@ -38,6 +39,7 @@ from visits import (
 )
 
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
+from fastapi_user_auth_c.db_errors import is_outage
 
 EVERY = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
 SERVERS = ["asyncpg", "psycopg_async", "psycopg", "aiomysql", "pymysql"]
@@ -176,6 +178,20 @@ def test_D5_a_killed_connection_costs_no_right_and_no_later_request(
         assert open_transactions(database_url) == []
 
     asyncio.run(main())
+
+
+def test_an_error_of_a_driver_that_was_cut_off_is_an_outage() -> None:
+    asyncpg = pytest.importorskip("asyncpg")
+    from pymysql.err import OperationalError
+
+    # as it is while rows are streamed, where SQLAlchemy does not wrap it
+    lost = asyncpg.InternalClientError("cannot switch to state 16; another operation (2) is in progress")
+    # newer releases of PyMySQL have a SQLSTATE that says nothing
+    waited, refused = OperationalError(1205, "Lock wait timeout exceeded"), OperationalError(1054, "Unknown column")
+    waited.sqlstate = refused.sqlstate = "HY000"
+    wrapped = [DBAPIError.instance("SELECT 1", {}, each, Exception) for each in (waited, refused)]
+    assert [is_outage(each) for each in (lost, *wrapped)] == [True, True, False]
+    assert not is_outage(ValueError("57P01x")) and not is_outage(KeyError("x"))
 
 
 # -- locks ------------------------------------------------------------------------------------------------------------

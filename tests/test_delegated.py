@@ -9,6 +9,8 @@ from app_for_tests import DATA, PAGES, RA, ROLES, UA, Client
 from starlette.testclient import TestClient
 from test_site import make_role, make_user
 
+from fastapi_user_auth_c.policy import Adapter, AsyncEnforcer
+
 USERS, ROLE_PAGE, HISTORY = "Auth>UserAdmin", "Auth>RoleAdmin", "Auth>LoginHistoryAdmin"
 LIST = f"{USERS}#page:list#page"
 
@@ -169,4 +171,66 @@ def test_S5_a_role_that_one_lacks_is_not_taken_from_everybody(place: Place) -> N
     assert place.enforcer.enforce("u:bo", HISTORY, "page", "page")
     assert place.al("PUT", f"{RA}/item/{place.other}", {"desc": "x"}).json()["status"] == 0
     place.rules("u:al", (HISTORY, "page", "page"))
+    assert place.al("DELETE", f"{RA}/item/{place.other}").status_code == 403, "there is more to a role than its rules"
+    place.call(place.enforcer.add_role_for_user, "u:al", "r:other")
     assert place.al("DELETE", f"{RA}/item/{place.other}").json()["status"] == 0
+
+
+def roles_of(place: Place, subject: str) -> set[str]:
+    return set(place.call(place.enforcer.get_roles_for_user, subject))
+
+
+def test_S5_roles_are_given_and_taken_without_more_than_one_has(place: Place) -> None:
+    """A role of one's own may allow what something else denies to oneself, or keep others from something."""
+    for key in ("editors", "narrow"):
+        make_role(place.root, key)
+        place.call(place.enforcer.add_role_for_user, "u:al", f"r:{key}")
+    place.rules("r:editors", ("P", "page:update", "page"))
+    place.rules("r:narrow", ("P", "page:update", "page"), effect="deny")
+    assert not place.enforcer.enforce("u:al", "P", "page:update", "page")
+    answer = place.al.act(UA, ROLES, place.bo, {"role_keys": "editors"})
+    assert answer.status_code == 403, answer.text
+    assert not place.enforcer.enforce("u:bo", "P", "page:update", "page")
+    place.call(place.enforcer.add_role_for_user, "u:bo", "r:editors")
+    place.call(place.enforcer.add_role_for_user, "u:bo", "r:narrow")
+    assert place.al.act(UA, ROLES, place.bo, {"role_keys": ""}).json()["status"] == 0
+    assert roles_of(place, "u:bo") == {"r:narrow"}, "what narrows stays"
+
+
+def test_S4_roles_are_deleted_by_those_who_have_them_and_lose_nothing_by_it(place: Place) -> None:
+    place.rules("u:al", (ROLE_PAGE, "page:delete", "page"))
+    ids = {key: make_role(place.root, key) for key in ("narrow", "power", "empty", "held")}
+    ids |= {row["key"]: row["id"] for row in place.root.data("POST", f"{RA}/list?perPage=100", {})["items"]}
+    for user, key in (("u:al", "narrow"), ("u:bo", "power"), ("u:al", "held"), ("u:bo", "held")):
+        place.call(place.enforcer.add_role_for_user, user, f"r:{key}")
+    place.rules("r:narrow", ("P", "page:update", "page"), effect="deny")
+    for key in ("narrow", "power", "admin", "root"):
+        assert place.al("DELETE", f"{RA}/item/{ids[key]}").status_code == 403, key
+    assert roles_of(place, "u:bo") == {"r:power", "r:held"} and "r:root" in roles_of(place, "u:root")
+    for key in ("empty", "held"):
+        answer = place.al("DELETE", f"{RA}/item/{ids[key]}")
+        assert answer.status_code == 200, (key, answer.text)
+    assert roles_of(place, "u:bo") == {"r:power"}
+    assert place.root.data("DELETE", f"{RA}/item/{ids['narrow']}") == 1
+
+
+def test_P18_what_another_worker_took_away_does_not_come_back_by_a_form(
+    app: Any, client: TestClient, place: Place, database_url: str
+) -> None:
+    """The roles and rules that a form leaves alone are those that are stored."""
+    place.rules("u:bo", (HISTORY, "page", "page"))
+    place.call(place.enforcer.add_role_for_user, "u:bo", "r:other")
+    place.enforcer.poll_seconds = 3600  # else it would look by itself
+    place.call(place.enforcer.refresh, True)
+
+    async def another_worker() -> None:
+        other = AsyncEnforcer(None, Adapter(place.site.auth.db))
+        await other.load_policy()
+        assert await other.delete_role_for_user("u:bo", "r:other")
+        assert await other.remove_policy("u:bo", HISTORY, "page", "page", "allow")
+
+    place.call(another_worker)
+    assert place.al.act(UA, ROLES, place.bo, {"role_keys": "mine"}).json()["status"] == 0
+    assert roles_of(place, "u:bo") == {"r:mine"}
+    assert place.save(place.al, UA, place.bo, {LIST}).json()["status"] == 0
+    assert place.of("u:bo") == {(USERS, "page:list", "page", "allow")}

@@ -62,6 +62,7 @@ def files(top: Path, *patterns: str) -> set[str]:
 def test_the_source_distribution_is_complete(unpacked: Path) -> None:
     wanted = files(ROOT, "csrc/**/*.[ch]", "fastapi_user_auth_c/**/*.py", "fastapi_user_auth_c/locale/**/*.?o")
     wanted |= {"fastapi_user_auth_c/py.typed", "fastapi_user_auth_c/_core.pyi", "LICENSE", "README.md", "setup.py"}
+    wanted.add("fastapi_user_auth_c/common_passwords.txt")
     assert wanted - files(unpacked, "**/*") == set()
     assert any(name.endswith(".h") for name in wanted)
 
@@ -75,7 +76,7 @@ def test_a_wheel_of_the_source_distribution_installs_and_works(unpacked: Path, t
     wanted = files(ROOT, "fastapi_user_auth_c/**/*.py", "fastapi_user_auth_c/locale/**/*.?o")
     assert wanted - inside == set()
     others = {name for name in inside - wanted if not name.startswith("fastapi_user_auth_c/_core.")}
-    assert others == {"fastapi_user_auth_c/py.typed"}
+    assert others == {"fastapi_user_auth_c/py.typed", "fastapi_user_auth_c/common_passwords.txt"}
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"fastapi_user_auth_c"}  # no tests, no csrc
     out = run(
         sys.executable,

@@ -141,7 +141,7 @@ def test_S17_everything_has_the_prefix(tmp_path: Path, monkeypatch: pytest.Monke
         (api,) = {text for text in addresses(body) if text.endswith("/api")}
         entered = client.post(api, json={"username": "root", "password": "root"})
         assert entered.json()["status"] == 0
-        assert f"Path={PREFIX};" in entered.headers["set-cookie"]
+        assert "Path=/;" in entered.headers["set-cookie"]
         assert client.get(f"{PREFIX}/sync").json() == {"name": "root"}
         assert client.get(away.headers["location"], headers=PAGE).headers["location"] == f"{site}/?a=1"
 
@@ -170,7 +170,7 @@ def test_S17_everything_has_the_prefix(tmp_path: Path, monkeypatch: pytest.Monke
         assert link.startswith(f"{site}/login_by_token?token=")
         out = client.get(f"{site}/auth/logout")
         assert out.status_code == 307 and out.headers["location"] == site
-        assert f"Path={PREFIX};" in out.headers["set-cookie"] and not client.cookies
+        assert "Path=/;" in out.headers["set-cookie"] and not client.cookies
         assert client.get(link).status_code == 200
         used = client.post(f"{site}/login_by_token", data={"token": link.partition("token=")[2]})
         assert used.status_code == 303 and used.headers["location"] == f"{site}/"
@@ -181,9 +181,9 @@ def test_S17_everything_has_the_prefix(tmp_path: Path, monkeypatch: pytest.Monke
 def test_S17_the_nearest_cookie_counts_and_its_path_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     login = {"username": "root", "password": "root"}
-    with visitor(tmp_path, "mount", settings=AuthSettings(cookie_path="/")) as client:
+    with visitor(tmp_path, "mount", settings=AuthSettings(cookie_path=PREFIX)) as client:
         answer = client.post(f"{PREFIX}/admin/auth/gettoken", data=login)
-        assert "Path=/;" in answer.headers["set-cookie"]
+        assert f"Path={PREFIX};" in answer.headers["set-cookie"]
         token = answer.json()["data"]["access_token"]
         client.cookies.clear()
         for cookies, status in (

@@ -167,6 +167,7 @@ class UpdateSubRolesAction(BaseSubAction):
         linked = await resolved(enforcer.get_roles_for_user(subject))
         if unknown := [key for key in keys if key not in known and f"r:{key}" not in linked]:
             raise unprocessable(f"{_('There is no such user or role')}: {', '.join(unknown)}")
+        await self.site.auth.refresh_policy(at_once=True)
         roles = await roles_to_store(self.site, request, subject, roles)
         try:
             await update_subject_roles(enforcer, subject=subject, role_keys=roles)
@@ -267,6 +268,7 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
             return _own_permissions()
         enforcer = self.site.auth.enforcer
         chosen = list(dict.fromkeys(text for text in data.permissions.split(",") if text))
+        await self.site.auth.refresh_policy(at_once=True)
         try:
             rules = await rules_to_store(self.site, request, subject, chosen)
             await replace_rules(enforcer, "p", rules, 0, subject, "", "", "page")
@@ -392,6 +394,7 @@ class UpdateSubDataPermAction(BaseSubPermAction):
         if not data.policy_matrix:
             return BaseApiOut(msg="success")
         try:
+            await self.site.auth.refresh_policy(at_once=True)
             message = await update_subject_data_permissions(
                 self.site.auth.enforcer,
                 subject=subject,

@@ -66,7 +66,7 @@ from .actions import (
     UpdateSubPagePermsAction,
     UpdateSubRolesAction,
 )
-from .authority import is_root, may_take_over, may_touch
+from .authority import is_root, may_delete_roles, may_take_over, may_touch
 from .utils import get_admin_action_options, update_casbin_site_grouping
 
 
@@ -204,6 +204,8 @@ class UserRegFormAdmin(_AccountFormAdmin):
             session.flush()
             session.refresh(user)
 
+        if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
+            return name_taken
         await forget_subject(auth.enforcer, f"u:{data.username}")  # left behind by another of that name
         try:
             await run_committed(auth.db, work)
@@ -542,8 +544,7 @@ class RoleAdmin(_SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
 
     async def has_delete_permission(self, request: Request, item_id: Any, **kwargs: Any) -> bool:
         allowed = await super().has_delete_permission(request, item_id, **kwargs)
-        # a role that goes is taken from all who have it
-        return allowed and await may_take_over(self.site, request, await self._subjects(item_id))
+        return allowed and await may_delete_roles(self.site, request, await self._subjects(item_id))
 
     async def get_select(self, request: Request) -> Select[Any]:
         statement = await super().get_select(request)

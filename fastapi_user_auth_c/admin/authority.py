@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
-from ..utils.casbin import ROOT, covers, enforce_each, permission_encode, permission_fields
+from ..utils.casbin import ROOT, ROWS, covers, enforce_each, permission_encode, permission_fields
 from .access import refuse
 from .permission_rows import get_admin_select_permission_rows
 
@@ -44,20 +44,52 @@ async def is_own(site: Any, request: Request, subject: str) -> bool:
     return subject in await resolved(site.auth.enforcer.get_implicit_roles_for_user(caller))
 
 
+async def may_delete_roles(site: Any, request: Request, roles: Iterable[str]) -> bool:
+    """Whether a user may delete these roles, and so take them from everybody: root all but its own, others those that
+    they have and that allow nothing they lack, and keep nobody from anything.
+    """
+    roles = list(roles)
+    caller, enforcer = await subject_of(site, request), site.auth.enforcer
+    if caller == ROOT:
+        return True
+    held = await resolved(enforcer.get_implicit_roles_for_user(caller))
+    for role in roles:
+        has_members = bool(await resolved(enforcer.get_users_for_role(role)))
+        if role == ROOT_ROLE or (has_members and role not in held) or await _restricts(enforcer, role):
+            return False
+    return await may_take_over(site, request, roles)
+
+
+ROOT_ROLE = "r:root"
+
+
+async def _restricts(enforcer: Any, role: str) -> bool:
+    """Whether a role denies something or narrows the rows that are seen: who loses it may do more."""
+    rules = await resolved(enforcer.get_implicit_permissions_for_user(role))
+    return any(rule[-1] == "deny" or rule[3] == ROWS for rule in rules)
+
+
 async def roles_to_store(site: Any, request: Request, subject: str, roles: list[str]) -> list[str]:
     """The direct roles of a subject once a user has chosen these. Nobody gives or takes a role that they lack.
 
+    Nor gives one that allows more than they may do themselves, since something else denies it to them, nor takes one
+    that keeps its members from something.
+
     Raises:
-        HTTPException: one is new to the subject, and the user does not have it.
+        HTTPException: one is new to the subject, and not the user's to give.
     """
-    caller = await subject_of(site, request)
+    caller, enforcer = await subject_of(site, request), site.auth.enforcer
     if caller == ROOT:
         return roles
-    linked = await resolved(site.auth.enforcer.get_roles_for_user(subject))
-    held = await resolved(site.auth.enforcer.get_implicit_roles_for_user(caller))
+    linked = await resolved(enforcer.get_roles_for_user(subject))
+    held = await resolved(enforcer.get_implicit_roles_for_user(caller))
     if not set(roles) <= {*held, *linked}:
         refuse(request)
-    return [role for role in roles if role in held] + [role for role in linked if role not in held]
+    for role in roles:
+        if role not in linked and not await covers(enforcer, caller, role):
+            refuse(request)
+    kept = [role for role in linked if role not in roles and (role not in held or await _restricts(enforcer, role))]
+    return [*roles, *kept]
 
 
 Permission = tuple[str, str, str]

@@ -225,12 +225,16 @@ class Auth(Generic[UserModelT]):
 
     # --- who is calling
 
-    async def _refresh_policy(self) -> None:
-        """Before anybody is decided upon: see what other processes have changed in the policy."""
+    async def refresh_policy(self, at_once: bool = False) -> None:
+        """Before anybody is decided upon: see what other processes have changed in the policy.
+
+        Args:
+            at_once: ask now, however short the last time was ago: for changes that are worked out from what is there.
+        """
         if isinstance(self.enforcer, AsyncEnforcer):
-            await self.enforcer.refresh()
-        elif isinstance(self.enforcer, Enforcer) and self.enforcer.refresh_due():
-            await anyio.to_thread.run_sync(self.enforcer.refresh)
+            await self.enforcer.refresh(at_once)
+        elif isinstance(self.enforcer, Enforcer) and (at_once or self.enforcer.refresh_due()):
+            await anyio.to_thread.run_sync(self.enforcer.refresh, at_once)
 
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
@@ -275,13 +279,15 @@ class Auth(Generic[UserModelT]):
         if "user" not in known:
             if "unavailable" in known:  # nobody waits for it twice
                 raise StorageUnavailable
-            await self._refresh_policy()
+            await self.refresh_policy()
             try:
                 with storage_needed("looking for the user of a token"):
                     user = await to_the_end(self._user_of_token(connection))
             except StorageUnavailable:
                 known["unavailable"] = True
                 raise
+            if connection.scope.get("auth") is self:
+                answered.set(connection.scope[KNOWN])  # what the work above has set, it has set for itself
             self._set_user(connection, user)
         return known["user"]  # type: ignore[no-any-return]
 
@@ -362,7 +368,7 @@ class Auth(Generic[UserModelT]):
         names = [roles] if isinstance(roles, str) else list(roles or ())
         if subject == "u:root" and "root" in names:
             return True
-        await self._refresh_policy()
+        await self.refresh_policy()
         for name in names:
             if not name:
                 continue

@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import Depends, HTTPException
 from fastapi.routing import APIRoute
+from starlette.authentication import AuthenticationBackend
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,6 +31,10 @@ def _is_guard(call: Any) -> bool:
     return len(inspect.signature(call).parameters) == 1  # else FastAPI has to find out the rest first
 
 
+def _authenticates(call: Any) -> bool:
+    return isinstance(getattr(call, "__self__", None), AuthenticationBackend)
+
+
 class GuardedRoute(APIRoute):
     """A route whose guards are asked before its body is read."""
 
@@ -38,8 +43,13 @@ class GuardedRoute(APIRoute):
         guards = [depend.dependency for depend in self.dependencies if _is_guard(depend.dependency)]
         if not guards or self.body_field is None:
             return handler
+        # what sets request.user for the guards
+        calls: list[Any] = [depend.dependency for depend in self.dependencies]
+        authenticate = [call for call in calls if _authenticates(call)]
 
         async def guarded(request: Request) -> Response:
+            for depend in authenticate:
+                await depend(request)
             for guard in guards:
                 result = guard(request)  # type: ignore[misc]
                 if inspect.isawaitable(result):

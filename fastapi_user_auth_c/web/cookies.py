@@ -7,7 +7,6 @@ from typing import Any
 from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 
-from .prefix import application_root
 from .proxies import is_https
 
 NAME = "Authorization"
@@ -39,7 +38,7 @@ def _flags(settings: Any, request: Request) -> dict[str, Any]:
         "samesite": settings.cookie_samesite,
         "secure": is_https(request, settings.trusted_proxies) if secure is None else secure,
         "domain": settings.cookie_domain,
-        "path": settings.cookie_path or application_root(request) or "/",
+        "path": settings.cookie_path,
     }
 
 

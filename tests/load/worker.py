@@ -25,7 +25,7 @@ async def role(request: Request, key: str) -> dict[str, Any]:
 @app.post("/load/decide")
 async def decide(requests: list[list[str]]) -> list[bool]:
     """The decisions of this worker."""
-    await auth._refresh_policy()
+    await auth.refresh_policy()
     return [auth.enforcer.enforce(*request) for request in requests]
 
 
