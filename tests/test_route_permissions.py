@@ -230,3 +230,31 @@ def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI,
         other = root.data("POST", "/admin/WorkshopApp/GadgetAdmin/item", {"name": "other"})["id"]
         assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{other}").status_code == 403
     assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 403
+
+
+def test_rules_of_an_application_find_the_user_in_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """Before the body is read, as afterwards, and without a middleware that sets ``request.user``."""
+    from fastapi_user_auth_c.admin.admin import UserInfoFormAdmin
+    from fastapi_user_auth_c.admin.app import UserAuthApp
+    from fastapi_user_auth_c.admin.site import AuthAdminSite
+
+    class Profile(UserInfoFormAdmin):
+        async def has_page_permission(self, request: Any, obj: Any = None, action: Any = None) -> bool:
+            return bool(request.user)
+
+    class Accounts(UserAuthApp):
+        pass
+
+    class Site(AuthAdminSite):
+        pass
+
+    Accounts.UserInfoFormAdmin, Site.UserAuthApp = Profile, Accounts
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app_for_tests, "AuthAdminSite", Site)
+    with TestClient(example_app(database_url)) as client:
+        root, form = Client(client, "root"), "/admin/auth/form/userinfo/api"
+        assert root("POST", form, {"nickname": "x"}).json()["status"] == 0
+        assert root("GET", form).json()["data"]["nickname"] == "x"
+        assert Client(client)("POST", form, {"nickname": "x"}).status_code == 401

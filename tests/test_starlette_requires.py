@@ -179,3 +179,16 @@ def test_D8_who_cannot_be_asked_for_is_no_guest(
         monkeypatch.setattr(auth.backend.token_store, "read_token", down)
         assert root("GET", "/starlette/user").status_code == 503
         assert client.get("/starlette/user").status_code == 403
+
+
+def test_D8_scopes_under_requires_need_no_middleware(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+    auth = app.state.site.auth
+
+    @app.get("/without")
+    @auth.requires()
+    async def without(request: Request) -> Any:
+        return request.auth.scopes
+
+    with TestClient(app) as client:
+        assert Client(client, "root")("GET", "/without").json() == ["authenticated", "root"]

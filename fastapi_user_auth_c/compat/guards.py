@@ -13,7 +13,6 @@ from typing import Any
 
 from fastapi import Depends, HTTPException
 from fastapi.routing import APIRoute
-from starlette.authentication import AuthenticationBackend
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -31,8 +30,12 @@ def _is_guard(call: Any) -> bool:
     return len(inspect.signature(call).parameters) == 1  # else FastAPI has to find out the rest first
 
 
-def _authenticates(call: Any) -> bool:
-    return isinstance(getattr(call, "__self__", None), AuthenticationBackend)
+async def _find_user(page: Any, request: Request) -> None:
+    """Let ``request.user`` be there for rules of an application's own."""
+    auth = getattr(getattr(page, "site", None), "auth", None)
+    if auth is not None:  # guests are told something else than that nobody can say who they are
+        with contextlib.suppress(HTTPException):
+            await auth.get_current_user(request)
 
 
 class GuardedRoute(APIRoute):
@@ -43,14 +46,10 @@ class GuardedRoute(APIRoute):
         guards = [depend.dependency for depend in self.dependencies if _is_guard(depend.dependency)]
         if not guards or self.body_field is None:
             return handler
-        # what sets request.user for the guards
-        calls: list[Any] = [depend.dependency for depend in self.dependencies]
-        authenticate = [call for call in calls if _authenticates(call)]
 
         async def guarded(request: Request) -> Response:
-            for depend in authenticate:
-                await depend(request)
             for guard in guards:
+                await _find_user(getattr(guard, "__self__", None), request)
                 result = guard(request)  # type: ignore[misc]
                 if inspect.isawaitable(result):
                     await result
@@ -63,10 +62,7 @@ def _guard(page: Any, action: str, size: int) -> Callable[[Request], Awaitable[N
     """Lets nobody pass who may not do something at all; whether they may with these rows the route asks afterwards."""
 
     async def guard(request: Request) -> None:
-        auth = getattr(getattr(page, "site", None), "auth", None)
-        if auth is not None:  # guests are told something else, and rules of an application's own may not look
-            with contextlib.suppress(HTTPException):
-                await auth.get_current_user(request)
+        await _find_user(page, request)
         try:
             allowed = await getattr(page, f"has_{action}_permission")(request, *[None] * size)
         except HTTPException:
