@@ -102,8 +102,8 @@ def _tell_dead(context: Any) -> None:
 
 def _is_dead(error: BaseException) -> bool:
     """Whether a driver's error says that the server has cut the connection; asyncpg may just be at a loss then."""
-    names = {type(each).__name__ for each in (error, error.__cause__)}
-    return _code(error) in ("57P01", "57P02", 1053, 1927) or "InternalClientError" in names
+    names = [type(each).__name__ for each in (error, error.__cause__)]  # while rows are streamed it comes unwrapped
+    return "InternalClientError" in names or _code(error) in ("57P01", "57P02", 1053, 1927)
 
 
 async def _beside(db: Database, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -372,7 +372,7 @@ def is_bad_value(error: BaseException) -> bool:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an exception means that a database or Redis cannot be reached or does not answer."""
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_dead(error.orig or error)):
+    if getattr(error, "connection_invalidated", False) or _is_dead(getattr(error, "orig", None) or error):
         return True
     code = _code(error)
     if isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] in ("asyncpg", "psycopg"):
