@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,13 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import Table, event, inspect, make_url
 from sqlalchemy.engine.result import FilterResult, Result
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 from sqlalchemy_database import AsyncDatabase, Database
 from starlette.requests import Request
 
+from .db_errors import is_conflict, is_dead, is_locked, is_outage, told
 from .spare_pool import spare_engine
 
 AnyDatabase: TypeAlias = "AsyncDatabase | Database"
@@ -32,9 +31,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger("fastapi_user_auth_c.db")
-
-# too many connections, shutdown, lock wait timeout, deadlock, connection killed; the client's own: no connection
-_UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
 
 MAX_TRIES = 50
 """Of :func:`run_alone`."""
@@ -96,14 +92,8 @@ def _prepare(db: AnyDatabase) -> None:
 
 def _tell_dead(context: Any) -> None:
     """SQLAlchemy gives up the connections of a pool when one is dead; not all drivers say so while they notice it."""
-    if _is_dead(context.original_exception):
+    if is_dead(context.original_exception):
         context.is_disconnect = True
-
-
-def _is_dead(error: BaseException) -> bool:
-    """Whether a driver's error says that the server has cut the connection; asyncpg may just be at a loss then."""
-    names = [type(each).__name__ for each in (error, error.__cause__)]  # while rows are streamed it comes unwrapped
-    return "InternalClientError" in names or _code(error) in ("57P01", "57P02", 1053, 1927)
 
 
 async def _beside(db: Database, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -183,6 +173,13 @@ def open_database(url: str) -> AnyDatabase:
     if dialect.name == "sqlite" and file and file != ":memory:" and "uri" not in parsed.query and not exists(file):
         raise ValueError(f"there is no file {file}")
     return AsyncDatabase.create(parsed) if is_async else Database.create(parsed)
+
+
+def hide_values(db: AnyDatabase) -> None:
+    """Keep the values of statements, password hashes among them, out of logs, output and errors."""
+    engine = db.engine.sync_engine if isinstance(db, AsyncDatabase) else db.engine
+    engine.hide_parameters = True
+    engine.echo = False
 
 
 _DRIVERS = {
@@ -308,6 +305,15 @@ async def run_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: boo
     return await run(_closing, _make_session(db, spare), work)
 
 
+async def purge(db: AnyDatabase, work: Callable[[Session], int], at_once: int) -> int:
+    """Run ``work(session)``, which removes rows and tells how many, until there are fewer than it takes at once."""
+    total = found = await run_apart(db, work)
+    while found == at_once:
+        found = await run_apart(db, work)
+        total += found
+    return total
+
+
 async def read_apart(db: AnyDatabase, work: Callable[[Session], T], *, spare: bool = False) -> T:
     """Run ``work(session)``, which only reads, as :func:`run_apart` does."""
     return await run_apart(db, lambda session: _read_alive(session, work), spare=spare)
@@ -333,73 +339,11 @@ async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
         try:
             return await run_apart(db, work)
         except Exception as error:  # its row was there, or a lock was
-            locked = _is_locked(error)
-            if left == 0 or not (_is_conflict(error) or (locked and left > MAX_TRIES - 3)):
+            locked = is_locked(error)
+            if left == 0 or not (is_conflict(error) or (locked and left > MAX_TRIES - 3)):
                 raise
             await asyncio.sleep(random.random() * 0.02)
     raise AssertionError
-
-
-def _code(error: BaseException) -> Any:
-    """What a driver calls an error: the SQLSTATE of PostgreSQL, the number of MySQL and MariaDB, SQLite's text."""
-    orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    first = next(iter(getattr(orig, "args", ())), "")
-    if isinstance(first, int):  # newer releases of PyMySQL have a SQLSTATE too, which says less
-        return first
-    for name in ("sqlstate", "pgcode"):
-        if isinstance(state := getattr(orig, name, None), str):
-            return state
-    return first
-
-
-def _is_conflict(error: BaseException) -> bool:
-    """Whether two transactions were in each other's way, and one had to give way."""
-    return isinstance(error, IntegrityError) or _code(error) in ("40001", "40P01", 1213)
-
-
-def _is_locked(error: BaseException) -> bool:
-    code = _code(error)
-    return code in ("55P03", 1205) or (
-        isinstance(code, str) and code.startswith(("database is locked", "database table"))
-    )
-
-
-def is_bad_value(error: BaseException) -> bool:
-    """Whether a database has refused a value, as too large for its column."""
-    code = _code(error)
-    return isinstance(error, DataError) or (isinstance(error, DBAPIError) and str(code)[:2] == "22" and len(code) == 5)
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether an exception means that a database or Redis cannot be reached or does not answer."""
-    if getattr(error, "connection_invalidated", False) or _is_dead(getattr(error, "orig", None) or error):
-        return True
-    code = _code(error)
-    if isinstance(error, DBAPIError) or type(error).__module__.partition(".")[0] in ("asyncpg", "psycopg"):
-        if isinstance(code, int):
-            return code in _UNREACHABLE or _is_conflict(error)
-        if re.fullmatch("[0-9A-Z]{5}", code) and not code.isalpha():
-            return code[:2] in ("08", "53", "57") or code in ("55000", "55P03", "40001", "40P01")
-        if code.startswith(("database is locked", "database table is locked", "unable to open", "disk I/O")):
-            return True
-        if _is_sqlite(error):
-            return False
-        return isinstance(error, (InterfaceError, OperationalError, OSError))
-    if isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, PoolTimeout)):
-        return True
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] == "redis"}
-    return bool(names & {"ConnectionError", "TimeoutError", "ReadOnlyError", "ClusterDownError"})
-
-
-def _is_sqlite(error: BaseException) -> bool:
-    orig = getattr(error, "orig", None)
-    return any(cls.__module__.partition(".")[0] in ("sqlite3", "_sqlite3") for cls in type(orig).__mro__)
-
-
-def told(error: BaseException) -> str:
-    """An error for the log: without the values of the statement, which may be secrets."""
-    orig = getattr(error, "orig", None) or error
-    return f"{type(orig).__name__}: {orig}"
 
 
 def make_table(session: Session, table: Table) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Iterable
 from importlib.resources import files
 
 from fastapi_amis_admin.utils.translation import i18n as _
 
 from .settings import AuthSettings
+from .texts import plain_text
 
 
 @functools.cache
@@ -34,12 +34,8 @@ def password_fault(password: str, settings: AuthSettings, names: Iterable[str | 
         return str(_("The password needs at least %d characters")) % settings.password_min_length
     if not settings.refuse_common_passwords:
         return ""
-    plain = _plain(password)
-    parts = {part for name in names if name for part in (_plain(name), _plain(name).partition("@")[0])}
+    plain = plain_text(password)
+    parts = {part for name in names if name for part in (plain_text(name), plain_text(name).partition("@")[0])}
     if plain in common_passwords() or plain in parts or len(set(plain)) == 1:
         return str(_("This password is too easy to guess"))
     return ""
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()

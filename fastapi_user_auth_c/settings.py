@@ -88,6 +88,14 @@ class AuthSettings(BaseSettings):
     login_link_seconds: int = Field(default=300, ge=1)
     """How long a login link is good: as long as it takes to hand it over."""
 
+    guest_user: bool = False
+    """Whether ``request.user`` of a guest is an object that is false and has ``is_authenticated``, as Starlette has it.
+    Off, since what is guarded by ``request.user is None``, as it can be with the original, would stand open."""
+
+    cookie_path: Optional[str] = None
+    """What the cookie is sent to; None for the application, which is ``/`` unless that has a prefix. Needed where the
+    application with the site is mounted in another one that knows its users too."""
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: Any) -> Any:

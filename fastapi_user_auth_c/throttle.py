@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import ipaddress
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from sqlmodel import SQLModel
 
 from .db import AnyDatabase, make_table, run_alone, run_apart
 from .settings import AuthSettings
+from .texts import plain_text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -220,7 +220,7 @@ class LoginThrottle:
 
     def _limits(self, name: str, address: str) -> dict[str, int]:
         """What is counted, and how far."""
-        plain, network = unicodedata.normalize("NFKC", name[:256]).strip().casefold(), _network(address)
+        plain, network = plain_text(name[:256]), _network(address)
         limits = {
             _digest(PAIR, plain, network): self.settings.login_attempts,
             _digest("n", plain): self.settings.login_attempts_per_name,

@@ -77,3 +77,26 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
         return example_app(url, *args, **kwargs)
 
     return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Any], database_url: str) -> Any:
+    """The application of :func:`make_app` on the test's database."""
+    return make_app(database_url)
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[Any]:
+    """That application, started."""
+    from starlette.testclient import TestClient
+
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def root(client: Any) -> Any:
+    """Requests to it in the name of root."""
+    from app_for_tests import Client
+
+    return Client(client, "root")

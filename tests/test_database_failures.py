@@ -40,7 +40,7 @@ from visits import (
 )
 
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
-from fastapi_user_auth_c.db import is_outage
+from fastapi_user_auth_c.db_errors import is_outage
 
 EVERY = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
 # of each kind of database and of driver one, where all seven behave alike and time matters
@@ -124,7 +124,7 @@ def test_D5_a_killed_connection_costs_no_right_and_no_later_request(
                 assert int(answer.headers["retry-after"]) > 0
             assert time.monotonic() - start < 15
             assert (await client.post(f"{UA}/list", json={}, headers=al)).status_code == 200
-            assert (await client.post(f"{RA}/list", json={}, headers=al)).status_code == 401
+            assert (await client.post(f"{RA}/list", json={}, headers=al)).status_code == 403
             assert role_keys(database_url) == {"admin", "root", "editor"}
 
             # between requests: what lies in the pool is dead, and who asks is served all the same
@@ -135,7 +135,7 @@ def test_D5_a_killed_connection_costs_no_right_and_no_later_request(
                     *(client.post(f"{page}/list", json={}, headers=al) for page in (UA, RA, UA, RA)),
                     client.get("/async", headers=root),
                 )
-                assert [answer.status_code for answer in answers] == [200, 401, 200, 401, 200]
+                assert [answer.status_code for answer in answers] == [200, 403, 200, 403, 200]
 
             # a right that another process has revoked is gone, though the connection to ask by was dead
             with side_engine(database_url).connect() as connection:
@@ -143,7 +143,7 @@ def test_D5_a_killed_connection_costs_no_right_and_no_later_request(
                 connection.execute(text("UPDATE auth_policy_revision SET revision = revision + 1"))
             auth.enforcer._asked = float("-inf")
             kill_connections(database_url)
-            assert (await client.post(f"{UA}/list", json={}, headers=al)).status_code == 401
+            assert (await client.post(f"{UA}/list", json={}, headers=al)).status_code == 403
 
             # changes under fire: each is in the database and in memory, or in neither
             async def change(number: int) -> int:
@@ -266,7 +266,7 @@ def test_D7_a_lock_of_somebody_else_is_503_for_writers(make_app: Callable[..., A
                 # those who read go on
                 assert (await client.get("/sync", headers=al)).json() == {"name": "al"}
                 assert (await client.post(f"{UA}/list", json={}, headers=root)).status_code == 200
-                assert (await client.post(f"{UA}/list", json={}, headers=al)).status_code == 401
+                assert (await client.post(f"{UA}/list", json={}, headers=al)).status_code == 403
             client.cookies.clear()
             assert before == stored_rules(database_url) == rules_in_memory(app)
             assert role_keys(database_url) == {"admin", "root", "editor"}

@@ -52,6 +52,11 @@ def test_no_file_of_the_core_lies_outside_a_layer():
     assert [path.name for path in CSRC.iterdir() if path.is_file()] == ["README.md"]
 
 
+def test_no_file_of_the_core_is_long():
+    for path in SOURCES:
+        assert len(path.read_text().splitlines()) < 600, path.name
+
+
 def test_the_core_takes_time_and_chance_as_arguments():
     unsteady = re.compile(r"\b(time|clock|clock_gettime|gettimeofday|rand|random|srand|getrandom|getenv)\s*\(")
     for path in SOURCES:

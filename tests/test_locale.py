@@ -50,17 +50,35 @@ def test_parse() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "label"), [("zh_CN.UTF-8", "密码"), ("zh_TW", "密码"), ("en_US.UTF-8", "Password"), ("C", "Password")]
+    ("language", "label", "amis"),
+    [
+        ("zh_CN.UTF-8", "密码", "zh_CN"),
+        ("zh_TW", "密码", "zh_CN"),
+        ("en_US.UTF-8", "Password", "en_US"),
+        ("C.UTF-8", "Password", "en_US"),
+        ("fr_FR", "Password", "en_US"),
+    ],
 )
-def test_texts_follow_the_environment(language: str, label: str) -> None:
+def test_texts_follow_the_environment(language: str, label: str, amis: str) -> None:
     code = (
         "import fastapi_user_auth_c\nfrom fastapi_user_auth_c.auth.models import User\n"
-        "print(User.model_fields['password'].title)"
+        "from fastapi_amis_admin.utils.translation import i18n\n"
+        "print(User.model_fields['password'].title, i18n.get_language())"
     )
     env = {**os.environ, "LANGUAGE": language, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == label
+    assert done.stdout.strip() == f"{label} {amis}"
+
+
+def test_a_language_that_the_application_sets_stays() -> None:
+    code = (
+        "from fastapi_amis_admin.utils.translation import i18n\ni18n.set_language('fr_FR')\n"
+        "import fastapi_user_auth_c\nprint(i18n.get_language())\ni18n.set_language('zh_CN')\nprint(i18n.get_language())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["fr_FR", "zh_CN"]
 
 
 def test_the_applications_own_texts_win() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from test_cli import UNCHANGED, served
+from test_commands import run_each
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +25,8 @@ BLOCKS = [
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 SHELL = [line for language, code in BLOCKS if language == "sh" for line in code.splitlines()]
 SIMPLE = next(code for code in PYTHON if "app = FastAPI()" in code)
+
+MANAGING = " (createuser|passwd|logout|role|grant|revoke) "
 
 PROBE = """
 def probe(app):
@@ -124,29 +129,42 @@ def test_seeing_why(tmp_path: Path) -> None:
     assert re.fullmatch(r"added 0, already there \d+, removed 0\n", done[4].stdout)
 
 
+def test_managing(tmp_path: Path) -> None:
+    """The commands of that section in order, on the database that the simple example makes."""
+    lines = [line for line in SHELL if re.search(MANAGING, line)]
+    (tmp_path / "app.py").write_text(SIMPLE)
+    (tmp_path / "start.py").write_text(f"from app import app\n{PROBE}\nprobe(app)\n")
+    (tmp_path / "password.txt").write_text("correct horse\n")
+    commands = []
+    for line in lines:
+        line, _, file = line.partition(" < ")
+        argv = shlex.split(line)
+        assert argv[:3] == ["python", "-m", "fastapi_user_auth_c"]
+        commands.append((argv[3:], (tmp_path / file).read_text() if file else ""))
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = run_each(tmp_path, commands, before="import sys; sys.path.insert(0, '')\nimport start\n", PYTHONPATH=path)
+    assert [code for code, _, _ in done] == [0] * len(lines), done
+    told = [out for _, out, _ in done]
+    assert "made user ann, with the role editor\n" in told and "r:admin\nu:ann\n" in told
+    deleted = json.loads(told[-2])["removed"]
+    assert ["p", "r:editor", "Auth>UserAdmin", "page:list", "page", "deny"] in deleted
+    assert told[-1] == "admin ('admin role'): 1 member\nroot ('root role'): 1 member\n"
+    names = {line.split()[3] for line in lines}
+    assert names == {"createuser", "passwd", "logout", "role", "grant", "revoke"}
+
+
 def test_the_other_commands(capsys: Any) -> None:
-    benches = {f"python -m tests.bench.{name}" for name in ("enforce", "tokens", "passwords", "http", "filters")}
+    benches = {  # test_bench.py runs them
+        "pip install -e '.[test,bench]'",
+        "python -m tests.bench --original /path/to/python",
+        "python -m tests.bench --only enforce,tokens --quick",
+    }
     known = {"pip install -e '.[redis,postgres]'"} | benches
-    others = [line for line in SHELL[2:] if not re.search(" (run|explain|doctor|export|import) ", line)]
+    others = [line for line in SHELL[2:] if not re.search(f" (run|explain|doctor|export|import) |{MANAGING}", line)]
     assert set(others) == known
-    assert {"redis", "postgres"} <= set(extras())
+    assert {"redis", "postgres", "test", "bench"} <= set(extras())
     named = re.search(r"The extras are (.*?):\n", README, re.S)
-    assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "lint"}
-
-
-@pytest.mark.parametrize(
-    "command",
-    [line for line in SHELL if line.startswith("python -m tests.bench.")],
-    ids=lambda line: line.rpartition(".")[2],
-)
-def test_benchmarks_measure(command: str) -> None:
-    """Each comes to its end, whatever this machine makes of the figures."""
-    quick = ["--rounds", "1", "--seconds", "0.2"] if command.endswith(".http") else []
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    arguments = [sys.executable, "-W", "ignore", *command.split()[1:], *quick]
-    done = subprocess.run(arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr, done.stderr
-    assert (done.returncode == 1) is ("missed:" in done.stdout) and len(done.stdout.splitlines()) > 3, done.stdout
+    assert named and set(re.findall(r"`(\w+)`", named[1])) == set(extras()) - {"test", "bench", "lint"}
 
 
 def test_files_that_are_named_are_there() -> None:

@@ -21,22 +21,6 @@ LINK = "CopyUserAuthLinkAction"
 NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 
 
-@pytest.fixture
-def app(make_app: Callable[..., Any], database_url: str) -> Any:
-    return make_app(database_url)
-
-
-@pytest.fixture
-def client(app: Any) -> Iterator[TestClient]:
-    with TestClient(app) as client:
-        yield client
-
-
-@pytest.fixture
-def root(client: TestClient) -> Client:
-    return Client(client, "root")
-
-
 def allow(app: Any, client: TestClient, subject: str, *actions: str, page: str = "Auth>UserAdmin") -> None:
     rules = [[subject, page, action, "page", "allow"] for action in actions]
     client.portal.call(app.state.site.auth.enforcer.add_policies, rules)
@@ -375,6 +359,46 @@ def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, roo
         assert answer.status_code == 422, (content, kind, answer.text)
     stored = [path for path in (tmp_path / "upload").rglob("*") if path.is_file()]
     assert len(stored) == 1
+
+
+# -- S14: names -------------------------------------------------------------------------------------------------------
+
+
+NO_NAMES = [
+    "",
+    " ",
+    "root",
+    "Root",
+    "root ",
+    " ADMIN",
+    "ｒｏｏｔ",
+    "ro\u200bot",
+    "\u2060",
+    "bob\n",
+    "b\0b",
+    "u:root",
+    "R:editor",
+]
+NO_NAMES += ["cafe\u0301", "ｂｏｂ", " bob"]  # another form of a name that looks the same
+TAKEN = ["bob", "BOB", "Bob", "strasse", "STRASSE", "caf\u00e9", "CAF\u00c9"]
+
+
+@pytest.mark.parametrize("database_url", THREE, indirect=True)
+def test_S14_names_that_look_like_others(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+    with TestClient(app) as client:
+
+        def sign_up(name: str) -> bool:
+            client.cookies.clear()
+            form = {"username": name, "password": "plum jam 3"}
+            answer = client.post("/admin/auth/form/reg/api", json=form)
+            assert answer.status_code in (200, 422), answer.text
+            return bool(answer.status_code == 200 and answer.json()["status"] == 0)
+
+        assert sign_up("bob") and sign_up("STRASSE") and sign_up("caf\u00e9") and sign_up("名")
+        for name in [*NO_NAMES, *TAKEN]:
+            assert not sign_up(name), repr(name)
+        assert sign_up("bobby")
 
 
 # -- S15, S16: accounts -----------------------------------------------------------------------------------------------

@@ -701,7 +701,7 @@ def test_T13_a_locked_database_is_an_outage_and_a_missing_table_is_none(tmp_path
 
     from sqlalchemy import create_engine
 
-    from fastapi_user_auth_c.db import is_outage
+    from fastapi_user_auth_c.db_errors import is_outage
 
     file = tmp_path / "a.db"
     holder = sqlite3.connect(file, isolation_level=None)

@@ -223,9 +223,7 @@ fua_status fua_intern_acquire_all(fua_intern *in, const fua_text *texts, size_t 
     for (size_t i = 0; i < count; i++) {
         fua_status status = acquire(in, texts[i], hashes[i], &ids[i]);
         if (status != FUA_OK) {
-            while (i > 0) {
-                fua_intern_release(in, ids[--i]);
-            }
+            fua_intern_release_all(in, ids, i);
             return status;
         }
     }
@@ -253,4 +251,10 @@ void fua_intern_release(fua_intern *in, uint32_t id) {
     in->where[id] = in->free_head;
     in->free_head = id;
     in->used--;
+}
+
+void fua_intern_release_all(fua_intern *in, const uint32_t *ids, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        fua_intern_release(in, ids[i]);
+    }
 }

@@ -67,6 +67,7 @@ fua_status fua_intern_acquire_all(fua_intern *in, const fua_text *texts, size_t 
 void fua_intern_retain(fua_intern *in, uint32_t id);
 /* Gives one reference back; the last one frees the string and its id. */
 void fua_intern_release(fua_intern *in, uint32_t id);
+void fua_intern_release_all(fua_intern *in, const uint32_t *ids, size_t count);
 /* The slot of a live id; borrowed until a string comes or goes. */
 fua_intern_slot *fua_intern_at(const fua_intern *in, uint32_t id);
 /* The text of a live id; borrowed until a string comes or goes. */

@@ -24,6 +24,14 @@ bool fua_action_prefix(fua_text pattern, fua_text *prefix) {
     return true;
 }
 
+bool fua_action_matches(fua_text pattern, fua_text action) {
+    fua_text prefix;
+    if (!fua_action_prefix(pattern, &prefix)) {
+        return fua_text_equal(pattern, action);
+    }
+    return action.size >= prefix.size && fua_text_equal(prefix, (fua_text){action.data, prefix.size});
+}
+
 fua_status fua_actions_acquire(fua_actions *actions, fua_text pattern, uint32_t id, uint32_t *key) {
     fua_text prefix;
     if (!fua_action_prefix(pattern, &prefix)) {

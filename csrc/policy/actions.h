@@ -23,6 +23,8 @@ void fua_actions_free(fua_actions *actions);
 
 /* The part of a pattern before its `*`; false when it has none. */
 bool fua_action_prefix(fua_text pattern, fua_text *prefix);
+/* Whether a pattern matches an action. */
+bool fua_action_matches(fua_text pattern, fua_text action);
 /* The key of a pattern whose text has the interned id `id`, with one more reference. */
 fua_status fua_actions_acquire(fua_actions *actions, fua_text pattern, uint32_t id, uint32_t *key);
 /* The key of a pattern in use; takes no reference.  FUA_NO_ID when its prefix is not in use. */

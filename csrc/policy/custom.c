@@ -34,14 +34,6 @@ static fua_text value_of(const decision *d, uint32_t id) {
     }
 }
 
-static bool key_match(fua_text text, fua_text pattern) {
-    fua_text prefix;
-    if (!fua_action_prefix(pattern, &prefix)) {
-        return fua_text_equal(text, pattern);
-    }
-    return text.size >= prefix.size && fua_text_equal((fua_text){text.data, prefix.size}, prefix);
-}
-
 /* The subjects above `member`, itself included; made once a decision. */
 static fua_status reach_of(decision *d, size_t type, uint32_t member, uint32_t domain, fua_custom_reach **out) {
     fua_engine *engine = d->engine;
@@ -117,7 +109,7 @@ static fua_status test(decision *d, uint32_t id, bool *holds) {
         *holds = !fua_text_equal(value_of(d, node->args[0]), value_of(d, node->args[1]));
         return FUA_OK;
     case FUA_NODE_KEY_MATCH:
-        *holds = key_match(value_of(d, node->args[0]), value_of(d, node->args[1]));
+        *holds = fua_action_matches(value_of(d, node->args[1]), value_of(d, node->args[0]));
         return FUA_OK;
     case FUA_NODE_ROLE: return has_role(d, node, holds);
     case FUA_NODE_NOT:

@@ -4,12 +4,16 @@
  * change, and computed afresh (fua_engine_settle) after a bulk load or when an update ran out of memory.  A
  * decision that cannot be computed is an error, never an answer.
  *
- * An engine has one owner at a time: callers serialise calls, decisions included (they use its scratch). */
+ * An engine has one owner at a time: callers serialise calls, decisions included (they use its scratch).
+ *
+ * engine.c changes rules and keeps what is derived from them up to date, with index.h and reach.h; decide.c decides,
+ * cycle.c looks for cycles. */
 #ifndef FUA_POLICY_ENGINE_H
 #define FUA_POLICY_ENGINE_H
 
 #include "base/text.h"
 #include "data/idmap.h"
+#include "data/ids.h"
 #include "policy/actions.h"
 #include "policy/custom.h"
 #include "policy/grants.h"
@@ -17,14 +21,6 @@
 #include "policy/model.h"
 #include "policy/rules.h"
 #include "policy/standing.h"
-
-typedef struct fua_ids {
-    uint32_t *ids; /* owned */
-    size_t count, cap;
-} fua_ids;
-
-/* Appends an id; on failure nothing has changed. */
-fua_status fua_ids_push(const fua_allocator *al, fua_ids *ids, uint32_t id);
 
 typedef struct fua_engine {
     const fua_allocator *al; /* borrowed; outlives the engine */

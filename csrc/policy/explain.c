@@ -30,7 +30,7 @@ static fua_status walk(const fua_engine *engine, size_t type, fua_text start, ui
             }
         }
     }
-    fua_free(engine->al, found.ids);
+    fua_ids_free(engine->al, &found);
     return status;
 }
 
@@ -44,18 +44,10 @@ static fua_status note(const fua_engine *engine, fua_explanation *out, uint32_t 
     return status;
 }
 
-static bool action_matches(fua_text pattern, fua_text action) {
-    fua_text prefix;
-    if (!fua_action_prefix(pattern, &prefix)) {
-        return fua_text_equal(pattern, action);
-    }
-    return action.size >= prefix.size && fua_text_equal(prefix, (fua_text){action.data, prefix.size});
-}
-
 static bool is_relevant(const fua_engine *engine, const fua_explanation *out, const fua_text *request,
                         const uint32_t *fields) {
     const fua_intern *strings = &engine->strings;
-    if (!action_matches(fua_intern_text(strings, fields[FUA_P_ACT]), request[FUA_P_ACT]) ||
+    if (!fua_action_matches(fua_intern_text(strings, fields[FUA_P_ACT]), request[FUA_P_ACT]) ||
         !fua_text_equal(fua_intern_text(strings, fields[FUA_P_GROUP]), request[FUA_P_GROUP])) {
         return false;
     }
@@ -166,8 +158,7 @@ fua_status fua_explain_path(const fua_engine *engine, const fua_idmap *from, uin
         before = fua_idmap_get(from, id, FUA_NO_ID);
     }
     if (status != FUA_OK) {
-        fua_free(engine->al, path->ids);
-        *path = (fua_ids){NULL, 0, 0};
+        fua_ids_free(engine->al, path);
         return status;
     }
     for (size_t i = 0, j = path->count; i + 1 < j; i++) {

@@ -112,6 +112,11 @@ static fua_status read_names(reader *r, size_t line, fua_text value, char (*name
         if (*count == FUA_MATCHER_MAX_FIELDS) {
             return fail(r, line, FUA_ERR_UNSUPPORTED, "too many fields at", name);
         }
+        for (size_t i = 0; i < *count; i++) {
+            if (fua_text_equal(name, fua_text_of(names[i]))) {
+                return fail(r, line, FUA_ERR_SYNTAX, "a field is defined twice:", name);
+            }
+        }
         memcpy(names[*count], name.data, name.size);
         names[(*count)++][name.size] = '\0';
     }
@@ -166,6 +171,11 @@ static fua_status read_role(reader *r, size_t line, fua_text key, fua_text value
     if (width < 2 || width > 3) {
         return fail(r, line, FUA_ERR_UNSUPPORTED, "role definitions have two or three fields, not so", key);
     }
+    int known = fua_model_type(r->model, key);
+    if (known > 0) { /* the last definition counts, as of everything else */
+        r->model->types[known].width = width;
+        return FUA_OK;
+    }
     if (r->model->type_count == FUA_MODEL_MAX_TYPES) {
         return fail(r, line, FUA_ERR_UNSUPPORTED, "too many role definitions at", key);
     }
@@ -195,6 +205,7 @@ static fua_status read_definition(reader *r, size_t line, fua_text key, fua_text
         fua_status status = read_names(r, line, value, model->rule_names, &count);
         model->types[0].width = count;
         r->has_rule = true;
+        model->effect_field = model->priority_field = -1; /* those of an earlier definition do not count */
         for (size_t i = 0; i < count; i++) {
             if (strcmp(model->rule_names[i], "eft") == 0) {
                 model->effect_field = (int)i;

@@ -55,3 +55,17 @@ void fua_py_fields_clear(fua_py_fields *fields) {
 PyObject *fua_py_str(fua_text text) {
     return PyUnicode_DecodeUTF8(text.data, (Py_ssize_t)text.size, "surrogatepass");
 }
+
+int fua_py_count_args(const char *function, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
+    if (count < least || count > most) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %zd to %zd arguments (%zd given)", function, least, most, count);
+        return -1;
+    }
+    return 0;
+}
+
+int fua_py_append(PyObject *list, PyObject *item) {
+    int result = item == NULL ? -1 : PyList_Append(list, item);
+    Py_XDECREF(item);
+    return result;
+}

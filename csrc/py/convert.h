@@ -22,6 +22,11 @@ int fua_py_fields_add(fua_py_fields *fields, PyObject *value, const char *functi
 int fua_py_fields_add_all(fua_py_fields *fields, PyObject *sequence, const char *function, const char *name);
 void fua_py_fields_clear(fua_py_fields *fields);
 
+/* Whether a function got a number of positional arguments that it takes; -1 with TypeError. */
+int fua_py_count_args(const char *function, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);
+/* Appends a stolen item to a list; -1 with an exception, also where the item is NULL for one. */
+int fua_py_append(PyObject *list, PyObject *item);
+
 /* A new str; NULL with an exception. */
 PyObject *fua_py_str(fua_text text);
 

@@ -1,24 +1,7 @@
 #include "py/explain.h"
 
 #include "policy/explain.h"
-#include "py/state.h"
-
-static PyObject *texts_to_list(const fua_engine *engine, const uint32_t *ids, size_t count) {
-    PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        PyObject *text = fua_py_str(fua_intern_text(&engine->strings, ids[i]));
-        if (text == NULL) {
-            Py_CLEAR(list);
-        } else {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, text);
-        }
-    }
-    return list;
-}
-
-static PyObject *rule_to_list(const fua_engine *engine, uint32_t row) {
-    return texts_to_list(engine, fua_rules_fields(&engine->rules[0], row), engine->rules[0].width);
-}
+#include "py/engine.h"
 
 static PyObject *path_to_list(const fua_engine *engine, const fua_idmap *from, uint32_t id) {
     fua_ids path;
@@ -27,15 +10,15 @@ static PyObject *path_to_list(const fua_engine *engine, const fua_idmap *from, u
         fua_py_raise(status);
         return NULL;
     }
-    PyObject *list = texts_to_list(engine, path.ids, path.count);
-    fua_free(engine->al, path.ids);
+    PyObject *list = fua_py_names_of(engine, path.ids, path.count);
+    fua_ids_free(engine->al, &path);
     return list;
 }
 
 /* (rule, level, role path, page path); rules have a subject and, in the built-in model, a page. */
 static PyObject *relevant_to_tuple(const fua_engine *engine, const fua_explanation *why, fua_relevant one) {
     const uint32_t *fields = fua_rules_fields(&engine->rules[0], one.row);
-    PyObject *rule = rule_to_list(engine, one.row), *roles = NULL, *pages = NULL;
+    PyObject *rule = fua_py_rule(engine, 0, one.row), *roles = NULL, *pages = NULL;
     if (rule != NULL) {
         roles = path_to_list(engine, &why->subjects, fields[FUA_P_SUB]);
     }
@@ -70,7 +53,7 @@ PyObject *fua_py_reasons(fua_engine *engine, const fua_py_fields *request) {
     }
     PyObject *rule = NULL, *result = NULL;
     if (relevant != NULL) {
-        rule = why.row == FUA_NO_ROW ? PyList_New(0) : rule_to_list(engine, why.row);
+        rule = why.row == FUA_NO_ROW ? PyList_New(0) : fua_py_rule(engine, 0, why.row);
     }
     if (rule != NULL) {
         result = PyTuple_Pack(3, why.allowed ? Py_True : Py_False, rule, relevant);

@@ -3,9 +3,9 @@
 from html import escape
 from typing import Any, Optional, Union
 
-from fastapi import Depends, Form
+from fastapi import Depends, Form, HTTPException
 from fastapi_amis_admin import amis
-from fastapi_amis_admin.admin import ModelAction, PageSchemaAdmin
+from fastapi_amis_admin.admin import ModelAction
 from fastapi_amis_admin.amis import SchemaNode
 from fastapi_amis_admin.amis.components import ActionType, FormItem
 from fastapi_amis_admin.amis.constants import LevelEnum
@@ -19,54 +19,25 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from ..auth.models import BaseRole, BaseUser
-from ..db import is_outage, run_read
-from ..mixins.admin import AuthFieldFormAdmin, AuthFieldModelAdmin, AuthSelectModelAdmin, subject_of
+from ..db import run_read
+from ..db_errors import is_outage
+from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import (
-    ROOT,
-    covers,
     enforce_each,
     get_subject_effect_matrix,
-    get_subject_page_permissions,
     get_subject_policy_matrix,
-    permission_encode,
-    permission_enforce,
     permission_fields,
+    replace_rules,
     update_subject_data_permissions,
-    update_subject_page_permissions,
     update_subject_roles,
 )
 from ..web.cookies import set_token_cookie
 from ..web.pages import plain_page
 from .access import refuse, unprocessable
+from .authority import granted, is_own, may_take_over, may_touch, roles_to_store, rules_to_store, shown
+from .permission_rows import get_admin_field_permission_rows, get_admin_select_permission_rows
 from .utils import get_admin_action_options_by_subject
-
-
-def get_admin_select_permission_rows(admin: PageSchemaAdmin) -> list[dict[str, Any]]:
-    """The data sets of a page as rows of a permission matrix."""
-    if not isinstance(admin, AuthSelectModelAdmin):
-        return []
-    return [
-        {
-            "label": f"{_('Data only')}-{permission.label}",
-            "rol": permission_encode(admin.unique_id, f"page:select:{permission.name}", "page:select"),
-            "reverse": permission.reverse,
-            **({"any_of": True} if any(permission.name in group for group in admin.select_any_of) else {}),
-        }
-        for permission in admin.select_permissions
-    ]
-
-
-def get_admin_field_permission_rows(admin: PageSchemaAdmin, action: str) -> list[dict[str, Any]]:
-    """The fields of a page's action as rows of a permission matrix, all of them (``*``) first."""
-    has_fields = isinstance(admin, (AuthFieldModelAdmin, AuthFieldFormAdmin))
-    fields = admin.get_permission_fields(action) if has_fields else {}
-    if not fields:
-        return []
-    return [
-        {"label": label, "rol": permission_encode(admin.unique_id, f"page:{action}:{name}", f"page:{action}")}
-        for name, label in [("*", _("All")), *fields.items()]
-    ]
 
 
 async def fetch_items(admin: Any, item_id: Any, request: Optional[Request] = None) -> list[Any]:
@@ -106,14 +77,21 @@ class BaseSubAction(ModelAction):
             return ""
         return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
 
+    async def existing_subject(self, request: Request, item_id: str) -> str:
+        """The subject of a row. HTTP 422 for what is no id, 404 when there, or in sight of the user, is none."""
+        subject = await self.get_subject_by_id(item_id, request)
+        if not subject:
+            raise HTTPException(status_code=404, detail=_("There is no such user or role"))
+        return subject
+
     async def changeable_subject(self, request: Request, item_id: list[Any]) -> Optional[str]:
-        """The subject to change; None when it is the caller. HTTP 422 when there is none, 403 when it is root."""
+        """The subject to change; None when it is the caller's own. HTTP 422 when there is none, 403 when it is root."""
         subject = await self.get_subject_by_id(item_id[0], request) if item_id else ""
         if not subject:
             raise unprocessable(_("There is no such user or role"))
-        if subject == await subject_of(self.site, request):
+        if await is_own(self.site, request, subject):
             return None
-        if subject == ROOT:
+        if not await may_touch(self.site, request, [subject]):
             refuse(request)
         return subject
 
@@ -172,8 +150,8 @@ class UpdateSubRolesAction(BaseSubAction):
         item_id = request.query_params.get("item_id")
         if not item_id:
             return BaseApiOut(data=self.schema())
-        subject = await self.get_subject_by_id(item_id, request)
-        roles = await resolved(self.site.auth.enforcer.get_roles_for_user(subject)) if subject else []
+        subject = await self.existing_subject(request, item_id)
+        roles = await resolved(self.site.auth.enforcer.get_roles_for_user(subject))
         return BaseApiOut(data=self.schema(role_keys=",".join(role.removeprefix("r:") for role in roles)))
 
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
@@ -189,12 +167,7 @@ class UpdateSubRolesAction(BaseSubAction):
         linked = await resolved(enforcer.get_roles_for_user(subject))
         if unknown := [key for key in keys if key not in known and f"r:{key}" not in linked]:
             raise unprocessable(f"{_('There is no such user or role')}: {', '.join(unknown)}")
-        caller = await subject_of(self.site, request)
-        if caller != ROOT:  # nobody gives or takes a role they do not have
-            held = await resolved(enforcer.get_implicit_roles_for_user(caller))
-            if not set(roles) <= {*held, *linked}:
-                refuse(request)
-            roles = [role for role in roles if role in held] + [role for role in linked if role not in held]
+        roles = await roles_to_store(self.site, request, subject, roles)
         try:
             await update_subject_roles(enforcer, subject=subject, role_keys=roles)
         except ValueError as error:
@@ -233,7 +206,8 @@ class BaseSubPermAction(BaseSubAction):
     async def get_form_item(self, request: Request, modelfield: Any) -> Union[FormItem, SchemaNode]:
         item = await super().get_form_item(request, modelfield)
         if item.name == "permissions":
-            item.source = f"{self.site.settings.site_path}/auth/site_admin_actions_options"
+            app = self.site.get_admin_or_create(self.site.UserAuthApp)
+            item.source = f"{app.router_path}/site_admin_actions_options"
         return item
 
 
@@ -261,10 +235,15 @@ class ViewSubPagePermAction(BaseSubPermAction):
         item_id = request.query_params.get("item_id")
         if not item_id:
             return BaseApiOut(data=self.schema())
-        subject = await self.get_subject_by_id(item_id, request)
-        held = await get_subject_page_permissions(self.site.auth.enforcer, subject=subject, implicit=self._implicit)
-        allowed = dict.fromkeys(text.removesuffix("#allow") for text in held if text.endswith("#allow"))
-        return BaseApiOut(data=self.schema(permissions=",".join(allowed)))
+        subject, enforcer = await self.existing_subject(request, item_id), self.site.auth.enforcer
+        if self._implicit:  # what a role allows may be denied nearer to the subject
+            rules = await resolved(enforcer.get_implicit_permissions_for_user(subject))
+            found = list(dict.fromkeys((rule[1], rule[2], rule[3]) for rule in rules if rule[3] == "page"))
+            effects = enforce_each(enforcer, subject, found)
+            allowed = [permission for permission, effect in zip(found, effects, strict=True) if effect]
+        else:
+            allowed = granted(enforcer.get_filtered_policy(0, subject, "", "", "page"))
+        return BaseApiOut(data=self.schema(permissions=",".join(shown(allowed))))
 
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         return BaseApiOut(status=1, msg=_("Permissions are shown here, and changed by the action for it"))
@@ -287,35 +266,13 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
         if subject is None:
             return _own_permissions()
         enforcer = self.site.auth.enforcer
-        permissions = [permission for permission in data.permissions.split(",") if permission]
-        caller = await subject_of(self.site, request)
+        chosen = list(dict.fromkeys(text for text in data.permissions.split(",") if text))
         try:
-            for permission in permissions:
-                permission_fields(permission)
-            if caller != ROOT:  # nobody gives or takes a permission they do not have
-                permissions = [text for text in permissions if self.may_give(caller, text, subject)]
-                present = await get_subject_page_permissions(enforcer, subject=subject)
-                permissions += [
-                    text
-                    for text in present
-                    if not text.endswith("#allow") or not self.may_give(caller, text.removesuffix("#allow"), subject)
-                ]
-            await update_subject_page_permissions(enforcer, subject=subject, permissions=permissions)
+            rules = await rules_to_store(self.site, request, subject, chosen)
+            await replace_rules(enforcer, "p", rules, 0, subject, "", "", "page")
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
-
-    def may_give(self, caller: str, permission: str, subject: str) -> bool:
-        """Whether a caller other than root holds a permission, and the subject would see the same rows with it.
-
-        A pattern covers more than can be told.
-        """
-        enforcer = self.site.auth.enforcer
-        if "*" in permission or not permission_enforce(enforcer, caller, permission):
-            return False
-        admin, _parent = self.site.get_page_schema_child(permission_fields(permission)[0])
-        rows = [permission_fields(row["rol"]) for row in get_admin_select_permission_rows(admin)]
-        return enforce_each(enforcer, caller, rows) == enforce_each(enforcer, subject, rows)
 
 
 class UpdateSubDataPermAction(BaseSubPermAction):
@@ -382,7 +339,7 @@ class UpdateSubDataPermAction(BaseSubPermAction):
 
         @self.router.get("/get_admin_action_options", response_model=BaseApiOut, dependencies=dependencies)
         async def get_admin_action_options(request: Request, item_id: str) -> Any:
-            subject = await self.get_subject_by_id(item_id, request)
+            subject = await self.existing_subject(request, item_id)
             return BaseApiOut(data=get_admin_action_options_by_subject(self.site.auth.enforcer, subject, self.site))
 
         @self.router.get("/get_admin_action_perm_options", response_model=BaseApiOut, dependencies=dependencies)
@@ -394,7 +351,7 @@ class UpdateSubDataPermAction(BaseSubPermAction):
             rows = self.rows(permission) if permission else None
             if rows is not None:
                 data["rows"] = rows
-                subject = await self.get_subject_by_id(item_id, request) if item_id else ""
+                subject = await self.existing_subject(request, item_id) if item_id else ""
                 if subject and type == "effect":
                     data["value"] = get_subject_effect_matrix(self.site.auth.enforcer, subject=subject, rows=rows)
                 elif subject:
@@ -496,11 +453,11 @@ class CopyUserAuthLinkAction(BaseSubAction):
     async def handle(self, request: Request, item_id: list[Any], data: Any, **kwargs: Any) -> BaseApiOut[Any]:
         await self.changeable_subject(request, item_id)
         user = (await fetch_items(self.admin, item_id[0], request))[0]
-        auth, caller = self.site.auth, await subject_of(self.site, request)
-        if not user.is_authenticated or not await covers(auth.enforcer, caller, f"u:{user.username}"):
+        auth = self.site.auth
+        if not user.is_authenticated or not await may_take_over(self.site, request, [f"u:{user.username}"]):
             refuse(request)
         code = await auth.login_links.make(user, auth.settings.login_link_seconds)
-        link = f"{self.site.router_path}/login_by_token?token={code}"  # with settings.site_url in front
+        link = f"{self.site.address(request)}/login_by_token?token={code}"
         return BaseApiOut(
             msg=_("Successful operation"), data={"id": user.id, "username": user.username, "auth_url": link}
         )
@@ -520,7 +477,7 @@ class CopyUserAuthLinkAction(BaseSubAction):
             if user is None:
                 text = str(_("This link has been used, or is no longer good."))
                 return plain_page(str(_("User Login")), text, status_code=403)
-            response = RedirectResponse(f"{request.scope.get('root_path', '')}/", status_code=303)
+            response = RedirectResponse(f"{self.site.local_address(request)}/", status_code=303)
             token = await auth.backend.token_store.write_token(user.model_dump())
             set_token_cookie(auth, request, response, token)
             return response

@@ -40,7 +40,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
-from ..auth.auth import login_out, name_fault
 from ..auth.exceptions import storage_needed
 from ..auth.models import (
     CasbinRule,
@@ -50,12 +49,14 @@ from ..auth.models import (
     User,
     UserRoleNameLabel,
 )
-from ..auth.schemas import SystemUserEnum
+from ..auth.names import find_alike, name_fault
+from ..auth.schemas import login_out
 from ..db import run_committed, run_read
-from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin, CheckedIdsModelAdmin, subject_of
-from ..utils.casbin import covers, forget_subject, update_subject_roles
+from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
+from ..utils.casbin import forget_subject, update_subject_roles
 from ..web.cookies import has_token_cookie, set_token_cookie
 from ..web.origin import refuse_foreign
+from ..web.prefix import application_root
 from ..web.redirects import local_path
 from .access import refuse
 from .actions import (
@@ -65,6 +66,7 @@ from .actions import (
     UpdateSubPagePermsAction,
     UpdateSubRolesAction,
 )
+from .authority import is_root, may_take_over, may_touch
 from .utils import get_admin_action_options, update_casbin_site_grouping
 
 
@@ -90,7 +92,7 @@ class _AccountFormAdmin(FormAdmin):
 
     def home(self, request: Request) -> str:
         """Where to go afterwards: what the page was asked to go back to, else the start."""
-        return local_path(request.query_params.get("redirect"), "/")
+        return local_path(request.query_params.get("redirect"), f"{application_root(request)}/")
 
     def arrange(self, request: Request, form: Form, submit: str, buttons: list[Action]) -> Form:
         form.redirect = self.home(request)
@@ -189,7 +191,7 @@ class UserRegFormAdmin(_AccountFormAdmin):
         name_taken = BaseApiOut(status=-1, msg=_("Username has been registered!"), data=None)
         if fault := name_fault(data.username):
             return BaseApiOut(status=-1, msg=fault, data=None)
-        if await self._exists(self.user_model.username == data.username):
+        if await find_alike(auth.db, self.user_model.username, data.username, thorough=False) is not None:
             return name_taken
         if data.email and await self._exists(self.user_model.email == data.email):
             return BaseApiOut(status=-2, msg=_("Email has been registered!"), data=None)
@@ -325,6 +327,11 @@ class _SubjectAdmin(ModelAdmin):
     subject_field = ""
     """The attribute that follows the prefix in the name of an item in policy rules."""
 
+    async def _subjects(self, item_id: Any) -> list[str]:
+        """The subjects of these rows; none for the question whether anything of the kind may be done."""
+        items = await self.fetch_items(*item_id) if item_id else []
+        return [f"{self.subject_prefix}{getattr(item, self.subject_field)}" for item in items]
+
     async def _forget(self, name: str) -> None:
         await forget_subject(self.site.auth.enforcer, f"{self.subject_prefix}{name}")
 
@@ -437,35 +444,30 @@ class UserAdmin(
     def _create_schema_read(self) -> Any:
         return create_model_by_model(super()._create_schema_read(), "UserRead", exclude={"password"}, orm_mode=True)
 
-    async def _may_touch(self, request: Request, item_id: Any) -> bool:
-        """Whether none of the accounts is root's, or the caller is root."""
-        if not item_id or await self.site.auth.get_current_user_identity(request) == SystemUserEnum.ROOT:
-            return True
-        return all(user.username != SystemUserEnum.ROOT for user in await self.fetch_items(*item_id))
-
     async def has_update_permission(self, request: Request, item_id: Any, data: Any, **kwargs: Any) -> bool:
-        allowed = await super().has_update_permission(request, item_id, data, **kwargs)
-        if not allowed or not await self._may_touch(request, item_id):
+        if not await super().has_update_permission(request, item_id, data, **kwargs):
             return False
-        return not _new_password(getattr(data, "password", None)) or await self._may_take_over(request, item_id)
-
-    async def _may_take_over(self, request: Request, item_id: Any) -> bool:
-        """Whether the caller has all that the accounts have: who sets a password can log in with it."""
-        enforcer, caller = self.site.auth.enforcer, await subject_of(self.site, request)
-        subjects = [f"u:{user.username}" for user in await self.fetch_items(*item_id)]
-        return all([subject == caller or await covers(enforcer, caller, subject) for subject in subjects])
+        subjects = await self._subjects(item_id)
+        if _new_password(getattr(data, "password", None)) and not await may_take_over(self.site, request, subjects):
+            return False
+        return await may_touch(self.site, request, subjects)
 
     async def has_delete_permission(self, request: Request, item_id: Any, **kwargs: Any) -> bool:
-        allowed = await super().has_delete_permission(request, item_id, **kwargs)
-        if not allowed or not await self._may_touch(request, item_id):
+        if not await super().has_delete_permission(request, item_id, **kwargs):
             return False
         own = getattr(await self.site.auth.get_current_user(request), "id", None)
-        return str(own) not in map(str, item_id or ())  # nobody is left without an account by a slip
+        if str(own) in map(str, item_id or ()):  # nobody is left without an account by a slip
+            return False
+        return await may_touch(self.site, request, await self._subjects(item_id))
 
     async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
-        fault = name_fault(data.get("username", ""))
-        if fault and await self.site.auth.get_current_user_identity(request) != SystemUserEnum.ROOT:
-            raise HTTPException(status_code=422, detail=fault)
+        if not await is_root(self.site, request):
+            name = data.get("username", "")
+            fault = name_fault(name)
+            if not fault and await find_alike(self.db, self.model.username, name, thorough=False) is not None:
+                fault = str(_("Username has been registered!"))
+            if fault:
+                raise HTTPException(status_code=422, detail=fault)
         password = data.get("password")
         if not password:
             raise HTTPException(status_code=422, detail=_("A password is needed"))
@@ -500,7 +502,7 @@ class UserAdmin(
         return data
 
 
-class RoleAdmin(CheckedIdsModelAdmin, _SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
+class RoleAdmin(_SubjectAdmin, AutoTimeModelAdmin, FootableModelAdmin):
     """The page of roles."""
 
     unique_id = "Auth>RoleAdmin"
@@ -538,13 +540,18 @@ class RoleAdmin(CheckedIdsModelAdmin, _SubjectAdmin, AutoTimeModelAdmin, Footabl
         Role.desc,
     ]
 
+    async def has_delete_permission(self, request: Request, item_id: Any, **kwargs: Any) -> bool:
+        allowed = await super().has_delete_permission(request, item_id, **kwargs)
+        # a role that goes is taken from all who have it
+        return allowed and await may_take_over(self.site, request, await self._subjects(item_id))
+
     async def get_select(self, request: Request) -> Select[Any]:
         statement = await super().get_select(request)
         roles = CasbinSubjectRolesQuery
         return statement.outerjoin(roles, roles.c.subject == "r:" + Role.key)  # type: ignore[no-any-return]
 
 
-class CasbinRuleAdmin(CheckedIdsModelAdmin, ReadOnlyModelAdmin):
+class CasbinRuleAdmin(ReadOnlyModelAdmin):
     """The page of policy rules."""
 
     unique_id = "Auth>CasbinRuleAdmin"
@@ -597,7 +604,7 @@ class CasbinRuleAdmin(CheckedIdsModelAdmin, ReadOnlyModelAdmin):
         return super().register_router()
 
 
-class LoginHistoryAdmin(CheckedIdsModelAdmin, ReadOnlyModelAdmin):
+class LoginHistoryAdmin(ReadOnlyModelAdmin):
     """The page of logins."""
 
     unique_id = "Auth>LoginHistoryAdmin"

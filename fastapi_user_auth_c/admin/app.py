@@ -9,7 +9,9 @@ from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request
 
 from ..auth import AuthRouter
+from ..compat.guards import guard
 from ..mixins.admin import subject_of
+from .access import demand
 from .admin import CasbinRuleAdmin
 from .admin import LoginHistoryAdmin as DefaultLoginHistoryAdmin
 from .admin import RoleAdmin as DefaultRoleAdmin
@@ -50,7 +52,10 @@ class UserAuthApp(AdminApp, AuthRouter):
     def register_router(self) -> Any:
         super().register_router()
 
-        @self.router.get("/site_admin_actions_options", response_model=BaseApiOut)
+        async def may_open_site(request: Request) -> None:
+            await demand(request, self.site, "page")
+
+        @self.router.get("/site_admin_actions_options", response_model=BaseApiOut, dependencies=[guard(may_open_site)])
         async def site_admin_actions_options(request: Request) -> Any:
             subject = await subject_of(self.site, request)
             return BaseApiOut(data=get_admin_action_options_by_subject(self.auth.enforcer, subject, self.site))

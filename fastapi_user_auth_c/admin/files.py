@@ -92,7 +92,8 @@ class FileAdmin(BaseFileAdmin):
                 await anyio.to_thread.run_sync(self._store, file, name)
             finally:
                 await form.close()
-            return BaseApiOut(data=self.UploadOutSchema(filename=name, url=f"{self.static_path}/{name}"))
+            url = f"{self.site.address(request)}{self.file_path}/{name}"
+            return BaseApiOut(data=self.UploadOutSchema(filename=name, url=url))
 
         return self
 

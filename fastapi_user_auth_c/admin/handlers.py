@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
@@ -49,7 +50,7 @@ async def refused(request: Request, error: Any) -> Response:
     """A page for browsers, which says what one can do now; otherwise as any other error."""
     if not wants_page(request):
         return await faa.http_exception_handler(request, error)  # type: ignore[no-any-return]
-    site = request.scope.get("root_path", "")
+    site = quote(request.scope.get("root_path", ""))
     links = [link(f"{site}/", str(_("Start page"))), link(f"{site}/auth/logout", str(_("Sign out")))]
     return plain_page("403", str(error.detail), "".join(links), status_code=403)
 

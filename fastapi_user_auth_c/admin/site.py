@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException
 from fastapi_amis_admin.admin import AdminSite, Settings
+from fastapi_amis_admin.admin.site import DocsAdmin, ReDocsAdmin
 from fastapi_amis_admin.admin.site import FileAdmin as BaseFileAdmin
 from fastapi_amis_admin.amis.components import ActionType, App, Dialog, Flex, PageSchema, Service
 from fastapi_amis_admin.amis.constants import SizeEnum
@@ -14,6 +15,8 @@ from fastapi_amis_admin.amis.types import AmisAPI
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import make_url
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ..auth import Auth
 from ..compat import attach_lifespan, install_startup
@@ -24,6 +27,7 @@ from ..web.assets import Assets
 from ..web.headers import SecurityHeaders, content_security_policy
 from ..web.origin import OriginCheck
 from ..web.pages import wants_page
+from ..web.prefix import ApplicationRoot, application_root, put_in_front
 from .access import is_logged_in, refuse
 from .app import UserAuthApp as DefaultUserAuthApp
 from .files import FileAdmin
@@ -71,14 +75,34 @@ class AuthAdminSite(AdminSite):
         if amis_assets is not None:
             self.fastapi.mount("/amis-assets", Assets(amis_assets), "amis-assets")
             settings.amis_cdn = f"{settings.site_path}/amis-assets"
+            if settings.site_icon == Settings.model_fields["site_icon"].default:
+                settings.site_icon = "data:,"  # the default one is on another host
         self.fastapi.add_middleware(OriginCheck, settings=lambda: self.auth.settings)
         self.fastapi.add_middleware(SecurityHeaders, policy=self._content_security_policy)
+        for name in ("image_receiver", "file_receiver"):  # whose default has only a site_path that was given by name
+            if getattr(self.amis_parser, name) == "post:/file/upload":
+                setattr(self.amis_parser, name, f"post:{settings.site_path}/file/upload")
         super().unregister_admin(BaseFileAdmin)
         self.register_admin(FileAdmin, self.UserAuthApp)
 
     def _content_security_policy(self) -> str:
         own = self.auth.settings.content_security_policy
         return content_security_policy(self.settings.amis_cdn) if own is None else str(own)
+
+    def local_address(self, request: Request) -> str:
+        """Where the site is on its host, with the prefix of the application, if it has one."""
+        return f"{application_root(request)}{self.settings.site_path}"
+
+    def address(self, request: Request) -> str:
+        """Where the site is, for links that are handed on: with ``settings.site_url`` in front, if that is set."""
+        return self.router_path if self.settings.site_url else self.local_address(request)
+
+    def place_page(self, request: Request, response: Response) -> Response:
+        """A page, or its JSON, with the addresses in it where the application is."""
+        prefix = application_root(request)
+        if not prefix or self.settings.site_url or not hasattr(response, "body"):
+            return response
+        return put_in_front(prefix, self.settings.site_path, response)
 
     def refuse_page(self, request: Request) -> NoReturn:
         """For a page that the user of a request may not open: guests go to the login page, others get status 403.
@@ -88,8 +112,12 @@ class AuthAdminSite(AdminSite):
         if is_logged_in(request) or not wants_page(request, unclear=True):
             refuse(request)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        login = f"{request.scope.get('root_path', '')}{self.router.url_path_for('login')}"
+        login = f"{self.local_address(request)}{self.router.url_path_for('login')}"
         raise HTTPException(status_code=307, headers={"location": f"{login}?redirect={quote(target, safe='/')}"})
+
+    def refuse_route(self, request: Request) -> NoReturn:
+        """For any other route that the user of a request may not use: 401 for guests, 403 for others."""
+        refuse(request)
 
     def unregister_admin(self, *admin_cls: Any) -> None:
         """Take pages off the site; the upload page also by the class of fastapi-amis-admin that it stands in for."""
@@ -122,7 +150,29 @@ class AuthAdminSite(AdminSite):
         if enable_db_middleware:
             for db in databases:
                 fastapi.add_middleware(SessionMiddleware, db=db, unavailable=unavailable)
+        if fastapi is not self.fastapi:  # else the documentation is the application's
+            self._guard_docs()
+        fastapi.add_middleware(ApplicationRoot, below=self.settings.site_path)
         attach_lifespan(self, fastapi)
+
+    def _guard_docs(self) -> None:
+        """The API documentation, which there is in debug mode, is for those who may open one of its pages."""
+        addresses = (self.fastapi.openapi_url, self.fastapi.docs_url, self.fastapi.redoc_url)
+        pages = [self.get_admin_or_create(admin, register=False) for admin in (DocsAdmin, ReDocsAdmin)]
+        pages = [page for page in pages if page is not None] or [self]
+
+        def guarded(app: Any) -> Any:
+            async def docs(scope: Any, receive: Any, send: Any) -> None:
+                request = Request(scope, receive)
+                if not any([await page.has_page_permission(request, action="page") for page in pages]):
+                    self.refuse_page(request)
+                await app(scope, receive, send)
+
+            return docs
+
+        for route in self.fastapi.router.routes:
+            if type(route) is Route and route.path in addresses:
+                route.app = guarded(route.app)
 
     def get_page_schema(self) -> Optional[PageSchema]:
         if super().get_page_schema():

@@ -1,32 +1,25 @@
-"""``Auth``: who is calling, and may they; ``AuthRouter``: the routes to log in and out."""
+"""``Auth``: who is calling, and may they."""
 
 import asyncio
 import functools
 import inspect
 import logging
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Optional, TypeVar, Union
+from typing import Any, Generic, Optional, Union
 
 import anyio.from_thread
-from fastapi import Depends, FastAPI, Form, HTTPException, params
-from fastapi.security import OAuth2PasswordBearer
-from fastapi_amis_admin.admin import BaseAdminSite
-from fastapi_amis_admin.crud.base import RouterMixin
+from fastapi import Depends, HTTPException, params
 from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.utils.functools import cached_property
-from fastapi_amis_admin.utils.pydantic import create_model_by_model
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy_database import AsyncDatabase
-from starlette.authentication import AuthenticationBackend
-from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from ..db import AnyDatabase, more_to_read, run_committed, run_read, to_the_end
@@ -37,57 +30,28 @@ from ..policy.enforcer import PolicyReader, resolved
 from ..policy.revision import move_revision
 from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
-from ..web.cookies import delete_token_cookie, presented_token, set_token_cookie
-from ..web.origin import refuse_foreign
+from ..web.cookies import set_token_cookie
 from ..web.proxies import client_address
+from .backend import AuthBackend, UserModelT, answered
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
 from .exceptions import StorageUnavailable, storage_needed
 from .login_history import LoginRecorder
 from .login_links import LoginLinks
-from .models import BaseUser, CasbinRule, Role, User
-from .revocations import DbRevocations, Revocations
-from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut
+from .models import CasbinRule, Role, User
+from .revocations import EVERYBODY, DbRevocations, Revocations
+from .router import AuthRouter as AuthRouter  # where the original has it
+from .schemas import BaseTokenData, SystemUserEnum, UserLoginOut, login_out
 from .user_cache import UserCache
 
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
-UserModelT = TypeVar("UserModelT", bound=BaseUser)
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """How long it is known at least that all tokens of an account were ended."""
-
-
-class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
-    """Finds the user of a request, for Starlette's ``AuthenticationMiddleware`` or as a dependency."""
-
-    def __init__(self, auth: "Auth[UserModelT]", token_store: BaseTokenStore[Any]) -> None:
-        self.auth = auth
-        self.token_store = token_store
-
-    @staticmethod
-    def get_user_token(request: HTTPConnection) -> Optional[str]:
-        """The token that the request presents in its header or cookie."""
-        return presented_token(request)
-
-    async def authenticate(self, request: Request) -> Any:  # type: ignore[override]
-        """``(auth, user)``; the user is None for guests, and for those of whom nobody can say now who they are.
-
-        The latter get status 503 from what demands a user.
-        """
-        try:
-            user = await self.auth.get_current_user(request)
-        except StorageUnavailable:
-            user = None
-        request.scope["auth"], request.scope["user"] = self.auth, user
-        return self.auth, user
-
-    def attach_middleware(self, app: FastAPI) -> None:
-        """Set ``request.auth`` and ``request.user`` for every request to this application."""
-        app.add_middleware(AuthenticationMiddleware, backend=self)
 
 
 class Auth(Generic[UserModelT]):
@@ -147,6 +111,32 @@ class Auth(Generic[UserModelT]):
         self.history = LoginRecorder(self.db, self.settings)
         self.login_links = LoginLinks(self.db, self.user_model)
         self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
+
+    @property
+    def scopes(self) -> list[str]:
+        """What ``starlette.authentication.requires`` asks ``request.auth`` for: ``authenticated``, and the keys of the
+        roles that :meth:`requires` knows the user of the request by. Nothing for guests, and outside of requests.
+
+        Raises:
+            StorageUnavailable: status 503; nobody can say now who makes the request.
+        """
+        known = (answered.get() or {}).get(id(self), {})
+        if "unavailable" in known:
+            raise StorageUnavailable
+        user = known.get("user")
+        if user is None:
+            return []
+        links = self.enforcer.get_filtered_grouping_policy(0, f"u:{user.username}")
+        roles = [str(link[1])[2:] for link in links if str(link[1]).startswith("r:")]
+        if user.username == SystemUserEnum.ROOT:
+            roles.append(str(SystemUserEnum.ROOT))
+        return list(dict.fromkeys(["authenticated", *roles]))
+
+    def _present(self, connection: HTTPConnection) -> None:
+        """Be the ``auth`` of a request, whose user the scopes are those of."""
+        connection.scope["auth"] = self
+        self._known(connection)
+        answered.set(connection.scope[KNOWN])
 
     @cached_property
     def enforcer(self) -> Any:
@@ -245,7 +235,7 @@ class Auth(Generic[UserModelT]):
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
         if "token" not in known:
-            request.scope["auth"] = self  # for token stores
+            self._present(request)  # for token stores
             token = self.backend.get_user_token(request)
             known["token"] = await self.backend.token_store.read_token(token) if token else None
         return known["token"]  # type: ignore[no-any-return]
@@ -311,7 +301,7 @@ class Auth(Generic[UserModelT]):
         else:
             info = await self._get_token_info(connection)
         binds = getattr(store, "binds", False)
-        if info is None or (binds and self.revocations.has_ended(f"u:{info.id}", getattr(info, "bound_at", None))):
+        if info is None or (binds and self.revocations.has_account_ended(info.id, getattr(info, "bound_at", None))):
             if left:
                 await run_read(self.db, lambda session: None, last=True)
             return None
@@ -334,19 +324,31 @@ class Auth(Generic[UserModelT]):
             NotImplementedError: the store is one of the application's own that does not bind tokens, see
                 :class:`BaseTokenStore`.
         """
+        await self._end_all_of(f"u:{getattr(user, 'id', user)}")
+
+    async def logout_everybody(self) -> None:
+        """End all tokens of all accounts, as :meth:`logout_everywhere` those of one.
+
+        Raises:
+            NotImplementedError: as there.
+        """
+        await self._end_all_of(EVERYBODY)
+
+    async def _end_all_of(self, name: str) -> None:
         if not getattr(self.backend.token_store, "binds", False):
             raise NotImplementedError("this token store cannot end all tokens of an account")
-        user_id = getattr(user, "id", user)
         life = self.backend.token_store.expire_seconds
         # longer than a token lives, also where its life was longer before
         expires = None if life is None else time.time() + max(life, KEPT_SECONDS)
         with storage_needed("ending the tokens of a user"):
-            await self.revocations.end(f"u:{user_id}", expires)
+            await self.revocations.end(name, expires)
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:
         self._known(connection)["user"] = user
-        if user is not None or not connection.scope.get("user"):
+        if user is not None:
             connection.scope["user"] = user
+        else:
+            connection.scope.setdefault("user", None)  # a guest here may be somebody to others
 
     async def has_role_for_user(self, identity: str, roles: Roles, is_any: bool = True) -> bool:
         """Whether a user has any (or all) of these roles.
@@ -603,133 +605,3 @@ def _plain(password: Union[str, SecretStr]) -> str:
 
 def _nothing() -> None:
     """Stands for a method that a pwd_context does not have."""
-
-
-def login_out(schema: type[Any], user: Any) -> Any:
-    """The user in the shape of a login's answer, without the password."""
-    return schema.model_construct(**user.model_dump(exclude={"password"}))  # stored values are not judged anew
-
-
-class AuthRouter(RouterMixin):
-    """Routes ``/userinfo``, ``/logout``, ``/logout_everywhere`` and ``/gettoken`` (OAuth2 password form, RFC 6749
-    section 4.3).
-
-    Args:
-        auth: the :class:`Auth`; default the class attribute.
-    """
-
-    auth: Any = None
-    schema_user_login_out: type[UserLoginOut] = UserLoginOut
-    router_prefix = "/auth"
-    schema_user_info: Any = None
-    site: Optional[BaseAdminSite] = None
-
-    def __init__(self, auth: Optional[Auth[Any]] = None) -> None:
-        self.auth = auth or self.auth
-        if self.auth is None:
-            raise ValueError("AuthRouter needs an auth")
-        RouterMixin.__init__(self)
-        self.router.dependencies.insert(0, Depends(self.auth.backend.authenticate))
-        self.schema_user_info = self.schema_user_info or create_model_by_model(
-            self.auth.user_model, "UserInfo", exclude={"password"}
-        )
-        self.router.add_api_route(
-            "/userinfo",
-            self.route_userinfo,
-            methods=["GET"],
-            description=_("User Profile"),
-            dependencies=None,
-            response_model=BaseApiOut[self.schema_user_info],
-        )
-        self.router.add_api_route(
-            "/logout",
-            self.route_logout,
-            methods=["GET"],
-            description=_("Sign out"),
-            dependencies=None,
-            response_model=BaseApiOut,
-        )
-        self.router.add_api_route(
-            "/logout_everywhere",
-            self.route_logout_everywhere,
-            methods=["POST"],
-            description=_("Sign out everywhere"),
-            dependencies=None,
-            response_model=BaseApiOut,
-        )
-        if self.route_gettoken:  # type: ignore[truthy-function]  # a subclass may set it to None
-            scheme = self.OAuth2(tokenUrl=f"{self.router_path}/gettoken", auto_error=False)
-            self.router.dependencies.append(Depends(scheme))
-            self.router.add_api_route(
-                "/gettoken",
-                self.route_gettoken,
-                methods=["POST"],
-                description="OAuth2 Token",
-                response_model=BaseApiOut[self.schema_user_login_out],  # type: ignore[name-defined]
-            )
-
-    @cached_property
-    def router_path(self) -> str:
-        return str(self.router.prefix)
-
-    @property
-    def route_userinfo(self) -> Callable[..., Any]:
-        @self.auth.requires()
-        async def userinfo(request: Request) -> Any:
-            return BaseApiOut(data=request.user)
-
-        return userinfo  # type: ignore[no-any-return]
-
-    @property
-    def route_logout(self) -> Callable[..., Any]:
-        @self.auth.requires()
-        async def user_logout(request: Request) -> Any:
-            refuse_foreign(request, self.auth.settings)
-            try:
-                with storage_needed("a logout"):
-                    await self.auth.backend.token_store.destroy_token(self.auth.backend.get_user_token(request))
-            except NotImplementedError:  # a store of the application's own, without memory
-                logger.info("the token of a logged-out user stays valid until it expires")
-            response = RedirectResponse(url=self.site.settings.site_path if self.site is not None else "/")
-            delete_token_cookie(self.auth, request, response)
-            return response
-
-        return user_logout  # type: ignore[no-any-return]
-
-    @property
-    def route_logout_everywhere(self) -> Callable[..., Any]:
-        @self.auth.requires()
-        async def logout_everywhere(request: Request, response: Response) -> Any:
-            refuse_foreign(request, self.auth.settings)
-            try:
-                await self.auth.logout_everywhere(request.user)
-            except NotImplementedError as error:
-                raise HTTPException(status_code=501, detail=str(error)) from error
-            delete_token_cookie(self.auth, request, response)
-            return BaseApiOut(msg="success")
-
-        return logout_everywhere  # type: ignore[no-any-return]
-
-    @property
-    def route_gettoken(self) -> Callable[..., Any]:
-        async def oauth_token(
-            request: Request, response: Response, username: str = Form(...), password: str = Form(...)
-        ) -> Any:
-            refuse_foreign(request, self.auth.settings)
-            return await self.auth.request_login(request, response, username, password)
-
-        return oauth_token
-
-    class OAuth2(OAuth2PasswordBearer):
-        """Shows the login in the API documentation; the token itself is read as everywhere."""
-
-        async def __call__(self, request: Request) -> Optional[str]:  # type: ignore[override]
-            return presented_token(request)
-
-
-def name_fault(name: str) -> str:
-    """Why nobody but root may make an account of this name; "" when they may."""
-    plain = unicodedata.normalize("NFKC", name).strip().casefold()
-    if not plain or any(unicodedata.category(char) in ("Cc", "Cf", "Cs") for char in name):
-        return str(_("This is no user name"))
-    return str(_("Username has been registered!")) if plain in set(SystemUserEnum) else ""

@@ -10,7 +10,7 @@ from fastapi_amis_admin.crud import BaseApiOut
 from fastapi_amis_admin.models import IntegerChoices
 from fastapi_amis_admin.utils.translation import i18n as _
 
-from ..db import is_outage, told
+from ..db_errors import is_outage, told
 
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 

@@ -12,7 +12,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from ..db import AnyDatabase, run_apart, run_committed, told
+from ..db import AnyDatabase, purge, run_committed
+from ..db_errors import told
 from ..settings import AuthSettings
 from ..web.proxies import client_address, forwarded_chain
 from .models import LoginHistory
@@ -79,8 +80,4 @@ class LoginRecorder:
             session.commit()
             return len(gone)
 
-        total = found = await run_apart(self.db, work)
-        while found == PURGED_AT_ONCE:
-            found = await run_apart(self.db, work)
-            total += found
-        return total
+        return await purge(self.db, work, PURGED_AT_ONCE)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Entry = tuple[int, str, "int | None"]
 """Number, name of what ended, and the time (seconds since the epoch) from which on nobody needs to know."""
 
+EVERYBODY = "u:*"
+"""What the tokens of all accounts together are called."""
+
 CLEAN_SECONDS = 60.0
 """How often a process forgets what nobody needs to know any more."""
 
@@ -60,11 +63,15 @@ class Revocations:
         """Whether something has ended, as far as this process knows.
 
         Args:
-            name: what it is called: ``t:`` and the id of a token, ``u:`` and the id of an account.
+            name: what it is called: ``t:`` and the id of a token, ``u:`` and the id of an account, or ``EVERYBODY``.
             revision: what :meth:`revision` was when a token of that account was made.
         """
         found = self._ended.get(name)
         return found is not None and found[0] > (revision or 0)
+
+    def has_account_ended(self, user_id: Any, revision: int | None = None) -> bool:
+        """Whether a token of an account, made at that revision, has ended with all of the account or of everybody."""
+        return self.has_ended(f"u:{user_id}", revision) or self.has_ended(EVERYBODY, revision)
 
     async def revision(self) -> int:
         """The number of the last entry, of whatever process; asked for anew."""

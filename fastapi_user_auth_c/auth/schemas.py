@@ -1,7 +1,7 @@
 """Shapes of tokens and of the login and sign-up forms."""
 
 from enum import Enum
-from typing import Optional
+from typing import Any, Optional
 
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import BaseModel, SecretStr, model_validator
@@ -54,3 +54,8 @@ class SystemUserEnum(str, Enum):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+def login_out(schema: type[Any], user: Any) -> Any:
+    """The user in the shape of a login's answer, without the password."""
+    return schema.model_construct(**user.model_dump(exclude={"password"}))  # stored values are not judged anew

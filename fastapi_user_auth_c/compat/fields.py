@@ -120,7 +120,11 @@ def create_model_by_fields(
     validators: dict[str, Any] | None = None
     if set_none:
         skip_blank = require("fastapi_amis_admin.utils.pydantic", "root_validator_skip_blank")
-        validators = {"root_validator_skip_blank": model_validator(mode="before")(skip_blank)}
+
+        def skip(cls: Any, values: Any) -> Any:
+            return skip_blank(cls, values) if isinstance(values, dict) else values  # which is told of then
+
+        validators = {"root_validator_skip_blank": model_validator(mode="before")(skip)}
     definitions: dict[str, Any] = {}
     for field in fields:
         info = field.field_info

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import HTTPException
 
 from .columns import get_python_type_parse
+from .ids import no_value
 
 PAGES = "link_pages"
 """Where a page keeps, by table, the pages that have a form for links to its rows."""
@@ -26,14 +27,17 @@ def _limits_rows(page: Any) -> bool:
 
 async def seen_of(page: Any, request: Any, texts: Iterable[str]) -> set[str]:
     """Which of these ids, as they stand in an address, are of rows that a page shows. HTTP 422 for what is no id."""
-    parse = get_python_type_parse(page.pk)
-    try:
-        keys = {text: parse(text) for text in texts}
-    except (ValueError, TypeError, OverflowError) as error:
-        raise HTTPException(status_code=422, detail="Parameter error") from error
+    keys = _keys(get_python_type_parse(page.pk), texts)
     statement = (await page.get_select(request)).where(page.pk.in_(list(keys.values())))
     seen = set((await page.db.async_scalars(statement.with_only_columns(page.pk))).all())
     return {text for text, key in keys.items() if key in seen}
+
+
+def _keys(parse: Callable[[str], Any], texts: Iterable[str]) -> dict[str, Any]:
+    try:
+        return {text: parse(text) for text in texts}
+    except (ValueError, TypeError, OverflowError) as error:
+        raise no_value() from error
 
 
 def _texts(ids: str) -> list[str]:
@@ -49,6 +53,7 @@ def route(old: Callable[[Any], Any]) -> Callable[[Any], Any]:
         @functools.wraps(unchecked)
         async def checked(request: Any, link_id: Any, item_id: Any) -> Any:
             page, ids = self.display_admin, _texts(link_id)
+            _keys(get_python_type_parse(self.link_col), ids)
             may_change = _limits_rows(page) and await self.pk_admin.has_update_permission(request, item_id, None)
             if may_change and len(await seen_of(page, request, ids)) < len(ids):
                 raise HTTPException(status_code=404, detail="Not Found")
@@ -75,6 +80,7 @@ def get_link_clause(old: Callable[..., Any]) -> Callable[..., Any]:
 
     async def clause(self: Any, request: Any, link_model: Any = None, link_item_id: Any = None, op: Any = None) -> Any:
         if link_model and link_item_id and link_model in self.link_models:
+            _keys(get_python_type_parse(self.link_models[link_model][2]), _texts(link_item_id))
             pages = vars(self).get(PAGES, {}).get(link_model)
             if pages is None and hasattr(self, "app"):
                 pages = [self.app.site.get_model_admin(link_model)]

@@ -16,9 +16,9 @@ from typing import Any
 from fastapi import HTTPException
 from sqlalchemy.exc import IntegrityError
 
-from ..db import is_bad_value
+from ..db_errors import is_bad_value
 from ..web.pages import script_json
-from . import columns, fields, links, tables
+from . import columns, fields, guards, ids, links, tables
 from .borrow import borrowed_names
 from .original import no_original
 from .versions import CompatError, check_faa, require
@@ -26,7 +26,7 @@ from .versions import CompatError, check_faa, require
 FAA = "fastapi_amis_admin"
 PYDANTIC, PARSER, CRUD = f"{FAA}.utils.pydantic", f"{FAA}.crud.parser", f"{FAA}.crud._sqlalchemy"
 ADMIN, SELECTS, AMIS = f"{FAA}.admin.admin", f"{FAA}.admin.extensions.schemas", f"{FAA}.amis.types"
-SCHEMA, BASE = f"{FAA}.crud.schema", f"{FAA}.crud.base"
+SCHEMA, BASE, TRANSLATION = f"{FAA}.crud.schema", f"{FAA}.crud.base", f"{FAA}.utils.translation"
 
 MAX_ROWS = 2**63 - 1
 """What every database can skip and return."""
@@ -45,17 +45,21 @@ NEEDED = {
     CRUD: (
         "field_annotation_is_scalar Label SqlalchemyCrud._create_schema_filter SqlalchemyCrud.create_item "
         "SqlalchemyCrud.update_item SqlalchemyCrud._delete_items "
-        "SqlalchemyCrud.update_items SqlalchemyCrud.delete_items SqlalchemySelector.get_link_clause"
+        "SqlalchemyCrud.update_items SqlalchemyCrud.delete_items SqlalchemySelector.get_link_clause "
+        "SqlalchemyCrud.filtered_item_id SqlalchemySelector.calc_filter_clause"
     ),
-    BASE: "BaseCrud.error_execute_sql",
     ADMIN: (
         "TemplateAdmin.page_parser BaseAdminSite.__init__ Jinja2Templates.TemplateResponse LinkModelForm.route_create "
-        "LinkModelForm.route_delete LinkModelForm.bind_model_admin PageAdmin.get_page FormAdmin.get_form "
-        "PageAdmin.error_no_page_permission"
+        "LinkModelForm.route_delete LinkModelForm.bind_model_admin LinkModelForm.register_router "
+        "PageAdmin.get_page FormAdmin.get_form "
+        "PageAdmin.error_no_page_permission PageAdmin.page_parser"
     ),
     SELECTS: "RecentTimeSelectPerm._call",
     AMIS: "BaseAmisModel.amis_json",
     SCHEMA: "Paginator.__call__",
+    TRANSLATION: "I18N.set_language i18n",
+    BASE: "RouterMixin.get_router RouterMixin.error_no_router_permission BaseCrud.register_crud "
+    "BaseCrud.error_execute_sql",
 }
 
 
@@ -91,6 +95,15 @@ def wrap(cls: type[Any], name: str, make: Callable[[Any], Any]) -> None:
         new: Any = functools.wraps(old)(make(old))
         new.__compat__ = True
         setattr(cls, name, new)
+
+
+def wrap_property(cls: type[Any], name: str, make: Callable[[Any], Any]) -> None:
+    """As :func:`wrap`, for a property."""
+    old = cls.__dict__[name].fget
+    if not hasattr(old, "__compat__"):
+        new: Any = make(old)
+        new.__compat__ = True
+        setattr(cls, name, property(new))
 
 
 def modelfield() -> None:
@@ -273,17 +286,26 @@ def linked_rows() -> None:
     """Links do not lead to rows that a page hides (every release); see the module ``links``."""
     form = require(ADMIN, "LinkModelForm")
     for name in ("route_create", "route_delete"):
-        route = form.__dict__[name]
-        if not hasattr(route.fget, "__compat__"):
-            get: Any = links.route(route.fget)
-            get.__compat__ = True
-            setattr(form, name, property(get))
+        wrap_property(form, name, links.route)
     bind = form.__dict__["bind_model_admin"]
     if not hasattr(bind.__func__, "__compat__"):
         bound: Any = links.bind_model_admin(bind.__func__)
         bound.__compat__ = True
         form.bind_model_admin = classmethod(bound)
     wrap(require(CRUD, "SqlalchemySelector"), "get_link_clause", links.get_link_clause)
+
+
+def guarded_routes() -> None:
+    """Permissions are asked before bodies are read and rows are looked for (every release); see ``guards``."""
+    wrap(require(BASE, "RouterMixin"), "get_router", guards.get_router)
+    wrap(require(BASE, "BaseCrud"), "register_crud", guards.register_crud)
+    wrap(require(ADMIN, "LinkModelForm"), "register_router", guards.register_links)
+
+
+def checked_values() -> None:
+    """Ids, filters and bodies that are none are the client's fault, not the server's (every release); see ``ids``."""
+    wrap_property(require(CRUD, "SqlalchemyCrud"), "filtered_item_id", ids.filtered_item_id)
+    wrap(require(CRUD, "SqlalchemySelector"), "calc_filter_clause", ids.calc_filter_clause)
 
 
 def templates() -> None:
@@ -327,16 +349,60 @@ def script_schemas() -> None:
 
 
 def forbidden_pages() -> None:
-    """Who is logged in and may not open a page was sent to the login page, which sent them back (every release)."""
+    """Who is logged in and may not open a page was sent to the login page, which sent them back (every release).
 
-    def error_no_page_permission(old: Any) -> Any:
-        def error(self: Any, request: Any) -> Any:
-            refuse_page = getattr(self.site, "refuse_page", None)
-            return old(self, request) if refuse_page is None else refuse_page(request)
+    Other routes told them that they are not logged in.
+    """
 
-        return error
+    def ask_site(how: str) -> Any:
+        def wrapped(old: Any) -> Any:
+            def error(self: Any, request: Any) -> Any:
+                refuse = getattr(getattr(self, "site", None), how, None)
+                return old(self, request) if refuse is None else refuse(request)
 
-    wrap(require(ADMIN, "PageAdmin"), "error_no_page_permission", error_no_page_permission)
+            return error
+
+        return wrapped
+
+    wrap(require(ADMIN, "PageAdmin"), "error_no_page_permission", ask_site("refuse_page"))
+    wrap(require(BASE, "RouterMixin"), "error_no_router_permission", ask_site("refuse_route"))
+
+
+def language() -> None:
+    """The environment's language is one that amis has (every release): it takes what it does not know, as "C.UTF-8" or
+    "en_US.UTF-8", for Chinese. What an application sets by itself stays as it is.
+    """
+    known = {"zh": "zh_CN", "de": "de_DE"}
+
+    def get(old: Any) -> Any:
+        def set_language(self: Any, language: str | None = None) -> Any:
+            return old(self, language or known.get(old(self)[:2].lower(), "en_US"))
+
+        return set_language
+
+    i18n = require(TRANSLATION, "i18n")
+    given, default = i18n.get_language(), i18n.set_language()
+    wrap(require(TRANSLATION, "I18N"), "set_language", get)
+    i18n.set_language(None if given == default else given)
+
+
+def placed_pages() -> None:
+    """Addresses in pages have the prefix of the application, which is known from the request only (every release).
+
+    And a body that is none has status 422.
+    """
+
+    def parse(old: Any) -> Any:
+        checked = ids.page_parser(old)
+
+        async def page_parser(self: Any, request: Any, page: Any) -> Any:
+            response = await checked(self, request, page)
+            place_page = getattr(self.site, "place_page", None)
+            return response if place_page is None else place_page(request, response)
+
+        return page_parser
+
+    wrap(require(ADMIN, "PageAdmin"), "page_parser", parse)
 
 
 def sqlmodelx() -> None:
@@ -350,6 +416,7 @@ def sqlmodelx() -> None:
 
 
 PATCHES = (
+    language,
     modelfield,
     models,
     column_types,
@@ -359,10 +426,13 @@ PATCHES = (
     recent_time,
     requests_apart,
     linked_rows,
+    guarded_routes,
+    checked_values,
     templates,
     original,
     script_schemas,
     forbidden_pages,
+    placed_pages,
     sqlmodelx,
     extended_tables,
 )

@@ -17,13 +17,16 @@ from .rows import add_rows
 DATABASE_URL = "sqlite+aiosqlite:///amisadmin.db?check_same_thread=False"
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, amis_assets: str | None = None) -> FastAPI:
     """An application with the site at ``/admin``; its tables are made when it starts.
 
     Args:
         settings: of fastapi-amis-admin; default a SQLite file ``amisadmin.db`` in the working directory.
+        amis_assets: a folder to serve the scripts of amis from, see :class:`AuthAdminSite`; default a CDN.
     """
-    site = AuthAdminSite(settings=settings or Settings(database_url_async=DATABASE_URL, site_title="Demo"))
+    site = AuthAdminSite(
+        settings=settings or Settings(database_url_async=DATABASE_URL, site_title="Demo"), amis_assets=amis_assets
+    )
     auth = site.auth
     site.register_admin(AuthFieldArticleAdmin, AuthSelectArticleAdmin)
 
@@ -43,8 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.site = site
 
     @app.get("/", include_in_schema=False)
-    def index() -> Response:
-        return RedirectResponse(f"{site.settings.site_path}/")
+    def index(request: Request) -> Response:
+        return RedirectResponse(f"{site.local_address(request)}/")
 
     @app.get("/auth/get_user")
     @auth.requires()

@@ -17,10 +17,9 @@ from starlette.requests import Request
 from ..auth.schemas import SystemUserEnum
 from ..row_permissions import check_groups, in_force, restrict
 from ..row_permissions import subject_of as subject_of_auth
-from .checked_ids import CheckedIdsModelAdmin
 from .fields import AuthFieldFormAdmin, AuthFieldModelAdmin
 
-__all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", "CheckedIdsModelAdmin", "subject_of"]
+__all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", "subject_of"]
 
 
 async def subject_of(site: Any, request: Request) -> str:
@@ -33,7 +32,7 @@ _scope: ContextVar[Any] = ContextVar("scope", default=None)
 _CHUNK = 500  # keys asked for in one statement
 
 
-class AuthSelectModelAdmin(CheckedIdsModelAdmin, BaseAuthSelectModelAdmin):
+class AuthSelectModelAdmin(BaseAuthSelectModelAdmin):
     """A model page whose rows are limited by the data sets in ``select_permissions``; root sees all.
 
     A row that is not seen is not there: reading, changing, deleting it and acting on it answer 404. Of several ids

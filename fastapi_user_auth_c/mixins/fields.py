@@ -27,7 +27,6 @@ from starlette.requests import Request
 from ..auth.refusals import refuse
 from ..field_permissions import action_name, decide, permission_text
 from ..sparse import sparse
-from .checked_ids import CheckedIdsModelAdmin
 
 ALL = "*"
 """The field of the permission for all of them."""
@@ -137,7 +136,7 @@ class _FieldPermissions:
         refuse(request, await self._missing(request, action, names))
 
 
-class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin, CheckedIdsModelAdmin):
+class AuthFieldModelAdmin(_FieldPermissions, BaseAuthFieldModelAdmin):
     """A model page whose fields need a permission each; ``perm_fields`` and ``perm_fields_exclude`` choose which.
 
     * ``list`` and ``read``: denied fields are left out of rows. Whoever may see none at all gets HTTP 403. The primary

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from sqlalchemy import delete, insert, select
@@ -21,6 +23,25 @@ RETRY_SECONDS = 60.0
 
 Rule = Sequence[str]
 T = TypeVar("T")
+
+
+_count: ContextVar[Callable[[int], Any] | None] = ContextVar("count", default=None)
+
+
+@contextmanager
+def counting_rows(count: Callable[[int], Any]) -> Iterator[None]:
+    """Within: adapters tell how many rows they have just read, written or removed, in whichever thread that is."""
+    token = _count.set(count)
+    try:
+        yield
+    finally:
+        _count.reset(token)
+
+
+def _told(rows: int) -> None:
+    count = _count.get()
+    if count is not None:
+        count(rows)
 
 
 class AdapterException(Exception):
@@ -120,6 +141,7 @@ class Adapter:
             if wanted:
                 statement = statement.where(getattr(table, name).in_(wanted))
         async for chunk in read_chunks(self.db, statement.order_by(table.id), 2000):
+            _told(len(chunk))
             yield chunk
         self._filtered = filter_ is not None
 
@@ -166,11 +188,13 @@ class Adapter:
                 values.append({"ptype": ptype, **dict(zip(COLUMNS, padded, strict=True))})
         for some in chunks(values):
             session.execute(insert(self._db_class), list(some))
+            _told(len(some))
 
     def _delete(self, session: Session, ptype: str, rules: Iterable[Rule]) -> None:
         ids = [id_ for found in self._ids(session, ptype, rules).values() for id_ in found]
         for some in chunks(ids):
             session.execute(delete(self._db_class).where(self._db_class.id.in_(some)))
+            _told(len(some))
 
     def _matching(
         self, session: Session, ptype: str, field_index: int, field_values: Sequence[str]

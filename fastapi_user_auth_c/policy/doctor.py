@@ -19,7 +19,7 @@ from .._core import PolicyEngine
 from ..db import AnyDatabase, run_read
 from .adapter import Adapter
 from .explain import shown
-from .reader import PolicyReader, read_model
+from .reader import model_of, read_model
 
 Row = tuple[Any, ...]
 
@@ -55,7 +55,7 @@ class _Accounts:
     def state(self, subject: str) -> str:
         """``known``, ``unknown user``, ``unknown role`` or ``deleted user``; subjects of other forms are known."""
         form, _, name = subject.partition(":")
-        if form == "u" and self.users is not None and subject not in _ALWAYS:
+        if form == "u" and self.users is not None and subject not in WITHOUT_ACCOUNT:
             if name not in self.users:
                 return "unknown user"
             return "deleted user" if self.users[name].delete_time is not None else "known"
@@ -64,7 +64,7 @@ class _Accounts:
         return "known"
 
 
-_ALWAYS = ("u:root", "u:guest")
+WITHOUT_ACCOUNT = ("u:root", "u:guest")
 """Subjects that ask without an account of that name."""
 
 
@@ -89,7 +89,7 @@ async def examine(db: AnyDatabase, *, site: Any = None, model: Any = None) -> li
     enforcer = getattr(auth, "enforcer", None)
     if model is None and enforcer is not None:
         # what another engine decides by is read from its model, lest its rules are taken for none
-        model = enforcer._model_text if isinstance(enforcer, PolicyReader) else enforcer.get_model()
+        model = model_of(enforcer)
     tables = [table.__tablename__ for table in (user_model, Role, CasbinRule, LoginHistory)]
     if isinstance(getattr(getattr(auth, "backend", None), "token_store", None), DbTokenStore):
         tables.append(TokenStoreModel.__tablename__)

@@ -49,6 +49,11 @@ def read_model(model: Any) -> str | None:
     raise TypeError(f"model must be None, a path, model text or a Casbin Model, not {type(model).__name__}")
 
 
+def model_of(enforcer: Any) -> Any:
+    """The model that an enforcer decides by, as :func:`read_model` takes it: of this package or of another one."""
+    return enforcer._model_text if isinstance(enforcer, PolicyReader) else enforcer.get_model()
+
+
 def unsupported(what: str) -> NoReturn:
     raise NotImplementedError(
         f"the policy engine takes no {what}; an application that needs it can hand casbin's own AsyncEnforcer to Auth"

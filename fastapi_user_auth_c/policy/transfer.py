@@ -40,9 +40,13 @@ class Change:
     """Of the stored policy that this was worked out from; :func:`apply` refuses it once there is another."""
 
     @property
-    def summary(self) -> str:
+    def counts(self) -> dict[str, int]:
         added, removed = (sum(map(len, rules.values())) for rules in (self.added, self.removed))
-        return f"added {added}, already there {self.present}, removed {removed}"
+        return {"added": added, "present": self.present, "removed": removed}
+
+    @property
+    def summary(self) -> str:
+        return "added {added}, already there {present}, removed {removed}".format(**self.counts)
 
 
 def text_fault(text: str) -> str | None:

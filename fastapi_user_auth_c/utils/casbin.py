@@ -279,9 +279,11 @@ async def update_subject_data_permissions(
             if fields[0] != object_ or fields[2] != details:
                 raise ValueError(f"{item['rol']!r} is not below {permission!r}")
             effect = "allow" if allow ^ reverse else "deny"
-            if not is_root and not _may_give(enforcer, super_subject, fields, effect, item):
+            rule = [subject, *fields, effect]
+            if not is_root and rule not in rules and not _may_give(enforcer, super_subject, fields, effect, item):
                 return str(_("No update permission"))
-            rules.append([subject, *fields, effect])
+            if rule not in rules:
+                rules.append(rule)
     await replace_rules(enforcer, "p", rules, 0, subject, object_, "", details, "")
     return "success"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 
+from .prefix import application_root
 from .proxies import is_https
 
 NAME = "Authorization"
@@ -38,16 +39,26 @@ def _flags(settings: Any, request: Request) -> dict[str, Any]:
         "samesite": settings.cookie_samesite,
         "secure": is_https(request, settings.trusted_proxies) if secure is None else secure,
         "domain": settings.cookie_domain,
+        "path": settings.cookie_path or application_root(request) or "/",
     }
+
+
+def _token_cookie(connection: HTTPConnection) -> str:
+    """Of several cookies of the name that for the longest path, which browsers send first (RFC 6265, section 5.4)."""
+    for header in connection.headers.getlist("cookie"):
+        for part in header.split(";"):
+            if part.partition("=")[0].strip() == NAME:
+                return cookie_parser(part).get(NAME, "")
+    return ""
 
 
 def has_token_cookie(connection: HTTPConnection) -> bool:
     """Whether a request comes from a browser that has a token."""
-    return NAME in connection.cookies
+    return bool(_token_cookie(connection))
 
 
 def presented_token(connection: HTTPConnection) -> str | None:
     """The bearer token of a request: of its ``Authorization`` header (RFC 6750), else of the cookie."""
-    value = connection.headers.get(NAME) or connection.cookies.get(NAME) or ""
+    value = connection.headers.get(NAME) or _token_cookie(connection)
     scheme, _, token = value.partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None

@@ -1,255 +1,65 @@
 """Speed of row permissions, as ratios within one run, so that the machine does not matter.
 
-    python -m tests.bench.filters [--original PYTHON]
+    python -m tests.bench.filters [--original PYTHON] [--quick]
 
 A page with the seven permissions of the documentation, 1,000 rules, and a user with two roles: ``filter_select`` on the
 statement of a request whose user is known, the same without what earlier requests left behind, the compiler alone,
 and a request for the list end to end.  ``PYTHON`` is an interpreter that has the original (fastapi_user_auth and
-fastapi_amis_admin 0.7.3) on releases that it runs on; it does the same, and has to show the same rows.  Ends with
-status 1 when a bar is missed.
+fastapi_amis_admin 0.7.3) on releases that it runs on; it does the same, its processes in turn with ours, and has to
+show the same rows.  Ends with status 1 when a bar is missed.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import random
-import subprocess
+import statistics
 import sys
-import tempfile
-import time
-from datetime import datetime, timedelta
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from starlette.requests import Request
+from .report import Note, Options, Result, Row, alone, middle, ratios, worker
 
 FILTER_BAR = 20  # times faster than the original, per request
-RULES = 1000
-DAY = 24 * 60 * 60
+
+SCRIPT = Path(__file__).parent / "apps" / "filter_app.py"
+MEASURED = {
+    "filter": "filter of one request, 7 row permissions",
+    "cold": "the same, its plan not kept",
+    "compile": "compile 7 terms and write their SQL",
+    "list": "list request, end to end",
+}
 
 
-def rules(page: str) -> list[tuple[str, ...]]:
-    """What bob has by his roles, and enough for others."""
-    rng = random.Random(7)
-    found: list[tuple[str, ...]] = [("r:reader", page, action, "page", "allow") for action in ("page", "page:list")]
-    found += [
-        (role, page, f"page:select:{name}", "page:select", "allow")
-        for role, name in [("r:reader", "recent7_create"), ("r:reader", "published"), ("r:editor", "status_1_2_3")]
-    ]
-    others: dict[tuple[str, ...], None] = {}
-    while len(found) + len(others) < RULES:
-        action = rng.choice(["page", "page:list", "page:update", "page:delete"])
-        others[(f"r:other{rng.randrange(100)}", f"page{rng.randrange(50)}", action, "page", "allow")] = None
-    return [*found, *others]
-
-
-def site_of(package: str, folder: Path) -> tuple[Any, Any, Any, Any]:
-    """An application with the page; its site, page and model."""
-    import_module(package)
-    from fastapi import FastAPI
-    from fastapi_amis_admin.admin import RecentTimeSelectPerm, SimpleSelectPerm, UserSelectPerm
-    from fastapi_amis_admin.admin.settings import Settings
-    from fastapi_amis_admin.amis import PageSchema
-    from sqlalchemy import Boolean, Column, DateTime, Integer, String
-    from sqlmodel import Field, SQLModel
-
-    site_class = import_module(f"{package}.admin").AuthAdminSite
-    select_admin = import_module(f"{package}.mixins.admin").AuthSelectModelAdmin
-
-    annotations = {"id": int, "title": str, "status": int, "is_published": bool, "user_id": int, "update_by": int}
-    kinds = {"title": String(200), "status": Integer, "is_published": Boolean, "user_id": Integer, "update_by": Integer}
-    moments = ("create_time", "update_time")
-    body: dict[str, Any] = {
-        "__annotations__": {**annotations, **dict.fromkeys(moments, datetime)},
-        "__module__": __name__,
-        "id": Field(default=None, primary_key=True),
-        **{name: Field(default=None, sa_column=Column(kind)) for name, kind in kinds.items()},
-        **{name: Field(default=None, sa_column=Column(DateTime)) for name in moments},
-    }
-    article = type(SQLModel)("BenchArticle", (SQLModel,), body, table=True)
-    permissions = [
-        RecentTimeSelectPerm(name="recent7_create", label="7 days", td=7 * DAY, reverse=True),
-        RecentTimeSelectPerm(name="recent30_create", label="30 days", td=30 * DAY),
-        RecentTimeSelectPerm(name="recent3_update", label="3 days", td=3 * DAY, time_column="update_time"),
-        UserSelectPerm(name="self_create", label="Own", user_column="user_id", reverse=True),
-        UserSelectPerm(name="self_update", label="Updated", user_column="update_by"),
-        SimpleSelectPerm(name="published", label="Published", column="is_published", values=[True]),
-        SimpleSelectPerm(name="status_1_2_3", label="Status", column="status", values=[1, 2, 3]),
-    ]
-    page_class = type(
-        "BenchArticleAdmin",
-        (select_admin,),
-        {"page_schema": PageSchema(label="Articles"), "model": article, "select_permissions": permissions},
-    )
-    site = site_class(settings=Settings(database_url_async=f"sqlite+aiosqlite:///{folder}/bench.db"))
-    site.register_admin(page_class)
-    app = FastAPI()
-    site.mount_app(app)
-    return app, site, site.get_admin_or_create(page_class), article
-
-
-async def prepare(site: Any, page: Any, article: Any) -> None:
-    from sqlalchemy import insert
-    from sqlmodel import SQLModel
-
-    await site.db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
-    async with site.db():
-        for name in ("root", "bob"):
-            await site.auth.create_role_user(name)
-    await site.router.startup()
-    enforcer = site.auth.enforcer
-    await enforcer.add_policies([list(rule) for rule in rules(page.unique_id)])
-    await enforcer.add_grouping_policies([["u:bob", "r:reader"], ["u:bob", "r:editor"]])
-    bob, now = 2, datetime.now()
-    rows = [
-        {
-            "title": f"{number}",
-            "status": number % 5,
-            "is_published": number % 3 > 0,
-            "user_id": bob if number % 2 else 1,
-            "update_by": bob,
-            "create_time": now - timedelta(days=number % 50),
-            "update_time": now,
-        }
-        for number in range(1000)
-    ]
-    async with site.db():
-        await site.db.async_execute(insert(article.__table__), rows)
-
-
-async def seconds_of(call: Any, turns: int, repeats: int) -> float:
-    """One call, the best of some runs."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        for _ in range(turns):
-            await call()
-        best = min(best, (time.perf_counter() - start) / turns)
-    return best
-
-
-async def measure(package: str, folder: Path) -> dict[str, Any]:
-    import httpx
-    from sqlalchemy import select
-
-    app, site, page, article = site_of(package, folder)
-    await prepare(site, page, article)
-    ours = package == "fastapi_user_auth_c"
-    found: dict[str, Any] = {}
-
-    @app.get("/measure")
-    async def measure_here(request: Request) -> dict[str, float]:
-        await site.auth.get_current_user(request)  # known from here on
-        statement = select(article)
-
-        async def once() -> None:  # a scope of its own: what one request has asked for helps no other
-            await page.filter_select(Request(dict(request.scope)), statement)
-
-        turns, repeats = (500, 8) if ours else (5, 3)
-        times = {"filter": await seconds_of(once, turns, repeats)}
-        if ours:
-            from fastapi_user_auth_c import filters, row_permissions
-
-            async def cold() -> None:
-                row_permissions._plan.cache_clear()
-                await once()
-
-            terms = [
-                ("create_time", ">", filters.ago(days=30)),
-                ("create_time", ">", filters.ago(days=3)),
-                ("user_id", "=", filters.user_attribute("id")),
-                ("status", "in", [1, 2, 3]),
-                ("status", "!=", 2),
-                ("is_published", "=", True),
-                ("is_published", "in", [True]),
-            ]
-
-            async def compiled() -> None:
-                filters.compile_filter(terms).sql(user=request.user)
-
-            times["cold"] = await seconds_of(cold, turns, repeats)
-            times["compile"] = await seconds_of(compiled, turns, repeats)
-        return times
-
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://bench") as client:
-        out = (await client.post("/admin/auth/gettoken", data={"username": "bob", "password": "bob"})).json()
-        client.cookies.clear()
-        headers = {"Authorization": f"bearer {out['data']['access_token']}"}
-        url = f"{page.router_path}/list?perPage=1000"
-        items = (await client.post(url, json={}, headers=headers)).json()["data"]["items"]
-        found["titles"] = sorted(item["title"] for item in items)
-        found.update((await client.get("/measure", headers=headers)).json())
-
-        async def listed() -> None:
-            answer = await client.post(f"{page.router_path}/list", json={}, headers=headers)
-            assert answer.json()["status"] == 0
-
-        found["list"] = await seconds_of(listed, *((50, 4) if ours else (5, 3)))
-    await site.db.engine.dispose()
-    return found
-
-
-def work(package: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        print("result:", json.dumps(asyncio.run(measure(package, Path(folder)))))
-
-
-def result_of(python: str, package: str) -> dict[str, Any]:
-    """What a process of that interpreter measures; RuntimeError if it does not get that far."""
-    # not as a script, whose folder would come before the standard library
-    start = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
-    command = [python, "-W", "ignore", "-c", start, str(Path(__file__).resolve()), "--worker", package]
-    with tempfile.TemporaryDirectory() as folder:  # the site makes a directory for uploads
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("result:")]
-    if not lines:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["it ended without a result"])[-1])
-    return dict(json.loads(lines[0].partition(": ")[2]))
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--original", metavar="PYTHON")
-    parser.add_argument("--worker", metavar="PACKAGE", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        work(options.worker)
-        return 0
-    here = result_of(sys.executable, "fastapi_user_auth_c")
-    theirs: dict[str, Any] | None = None
-    reason = "no interpreter with it was given"
-    if options.original:
-        try:
-            theirs = result_of(options.original, "fastapi_user_auth")
-        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            reason = str(error)
-    missed: list[str] = []
-    print(f"7 permissions, {RULES:,} rules, {len(here['titles'])} of 1,000 rows seen")
-    print(f"{'':>22} {'here':>10} {'original':>11} {'times':>6} {'bar':>4}")
-    for name, key in (
-        ("filter, per request", "filter"),
-        ("filter, no plan kept", "cold"),
-        ("compile and SQL text", "compile"),
-        ("list, end to end", "list"),
-    ):
-        line = f"{name:>22} {here[key] * 1e6:>7.0f} us"
-        if theirs is not None and key in theirs:
-            times = theirs[key] / here[key]
-            line += f" {theirs[key] * 1e6:>8.0f} us {times:>5.1f}x {f'{FILTER_BAR}x' if key == 'filter' else '':>4}"
-            if key == "filter" and times < FILTER_BAR:
-                missed.append(f"filter: {times:.1f} times faster than the original, not {FILTER_BAR}")
-        print(line)
-    if theirs is None:
-        print(f"the original: skipped, {reason}")
-    elif theirs["titles"] != here["titles"]:
-        missed.append("the rows are not those of the original")
-    for line in missed:
-        print("missed:", line)
-    return 1 if missed else 0
+def rows(options: Options) -> Iterator[Result]:
+    quick = ["quick"] if options.quick else []
+    here: list[dict[str, Any]] = []
+    theirs: list[dict[str, Any]] = []
+    note = Note("row permissions against the original, as no --original PYTHON was given")
+    python = options.original
+    for _ in range(1 if options.quick else 3):
+        here.append(worker(sys.executable, SCRIPT, "fastapi_user_auth_c", *quick))
+        if python:
+            try:
+                theirs.append(worker(python, SCRIPT, "fastapi_user_auth", *quick))
+            except RuntimeError as error:
+                python, note = None, Note(f"row permissions against the original: {error}")
+                theirs.clear()
+    assert here[0]["titles"], "no row is seen"
+    if not theirs:
+        yield note
+    for key, what in MEASURED.items():
+        times = [each[key] for each in here]
+        if theirs and key in theirs[0]:
+            old = [each[key] for each in theirs]
+            bar = FILTER_BAR if key == "filter" else None
+            detail = f"{middle(times)}, the original {middle(old)}"
+            yield Row(f"{what}, against the original", ratios(old, times), "times faster", bar, True, detail)
+        else:
+            yield Row(what, [each * 1e3 for each in times], "ms")
+    if theirs:
+        same = statistics.mean(a["titles"] == b["titles"] for a, b in zip(here, theirs, strict=True))
+        yield Row("rows that are seen, the same as in the original", [same], "of the runs", 1, True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(rows, __doc__))

@@ -1,6 +1,6 @@
 """Speed of password hashing, as ratios within one run, so that the machine does not matter.
 
-    python -m tests.bench.passwords
+    python -m tests.bench.passwords [--quick]
 
 * bcrypt against the ``bcrypt`` package, cost 10, and two threads against one;
 * Argon2id against ``argon2-cffi`` with the same parameters;
@@ -14,16 +14,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import bcrypt
 from argon2.low_level import Type, hash_secret
 
 from fastapi_user_auth_c._core import password_hash, password_verify
 from fastapi_user_auth_c.passwords import PasswordHasher, in_hashing_thread
+
+from .report import Options, Result, Row, alone, middle, ratios, timings
 
 BCRYPT_BAR = 0.90
 THREADS_BAR = 1.9
@@ -33,20 +36,8 @@ STALL_BAR_MS = 50
 SALT = b"0123456789abcdef"
 
 
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def pair(here: Callable[[], object], there: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Seconds of both, the best of runs in turn."""
-    times = [(timed(here), timed(there)) for _ in range(repeats)]
-    return min(a for a, _ in times), min(b for _, b in times)
-
-
-def two_threads(call: Callable[[], object], repeats: int) -> float:
-    """How much more two threads get done than one in the same time."""
+def at_once(call: Callable[[], object]) -> Callable[[], None]:
+    """The same call in two threads."""
 
     def both() -> None:
         threads = [threading.Thread(target=call) for _ in range(2)]
@@ -55,8 +46,7 @@ def two_threads(call: Callable[[], object], repeats: int) -> float:
         for thread in threads:
             thread.join()
 
-    one, two = pair(call, both, repeats)
-    return 2 * one / two
+    return both
 
 
 def longest_stall(logins: int = 8) -> float:
@@ -81,50 +71,56 @@ def longest_stall(logins: int = 8) -> float:
     return asyncio.run(main())
 
 
-def main() -> int:
-    missed: list[str] = []
-
-    def report(what: str, figure: float, bar: float | None, unit: str = "", above: bool = False) -> None:
-        print(f"{what:<44} {figure:>7.2f}{unit} {'' if bar is None else f'bar {bar:g}{unit}'}", flush=True)
-        if bar is not None and (figure < bar if above else figure > bar):
-            missed.append(f"{what}: {figure:.2f}{unit}, not {bar:g}{unit}")
-
+def rows(options: Options) -> Iterator[Result]:
+    runs, turns = options.runs, 1 if options.quick else 3
     stored = bcrypt.hashpw(b"password", bcrypt.gensalt(10))
-    here, there = pair(lambda: password_verify(b"password", stored), lambda: bcrypt.checkpw(b"password", stored), 15)
-    print(f"bcrypt, cost 10: {here * 1e3:.1f} ms, bcrypt package {there * 1e3:.1f} ms")
-    report("  of the bcrypt package", here / there, BCRYPT_BAR)
-    threads = max(two_threads(lambda: password_verify(b"password", stored), 10) for _ in range(3))
-    report("  two threads against one", threads, THREADS_BAR, "x", above=True)
+    assert password_verify(b"password", stored) and not password_verify(b"Password", stored)
+
+    def verify() -> bool:
+        return password_verify(b"password", stored)
+
+    here, there = timings([verify, lambda: bcrypt.checkpw(b"password", stored)], runs, turns=turns)
+    detail = f"{middle(here)}, bcrypt {middle(there)}"
+    yield Row("bcrypt, cost 10, against `bcrypt`", ratios(here, there), "of it", BCRYPT_BAR, detail=detail)
+    one, two = timings([verify, at_once(verify)], runs, turns, clock=time.perf_counter)
+    done = [2 * ratio for ratio in ratios(one, two)]
+    # other processes may have the second core; no order of the calls makes up for that
+    detail = f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
+    yield Row("bcrypt, two threads against one", done, "times as many", THREADS_BAR, True, detail)
 
     for memory, passes, lanes in ((65536, 3, 4), (65536, 3, 1), (19456, 2, 1)):
         costs = {"memory": memory, "passes": passes, "lanes": lanes}
-        here, there = pair(
-            lambda costs=costs: password_hash("argon2id", b"password", SALT, **costs),
-            lambda costs=costs: hash_secret(
+
+        def argon2id(costs: dict[str, int] = costs) -> str:
+            return password_hash("argon2id", b"password", SALT, **costs)
+
+        def cffi(costs: dict[str, int] = costs) -> str:
+            return hash_secret(
                 b"password", SALT, costs["passes"], costs["memory"], costs["lanes"], 32, Type.ID
-            ),
-            12,
-        )
-        print(
-            f"Argon2id, {memory} KiB, {passes} passes, {lanes} lanes: {here * 1e3:.1f} ms, "
-            f"argon2-cffi {there * 1e3:.1f} ms"
-        )
-        report("  of argon2-cffi", here / there, ARGON2_BAR)
+            ).decode()
+
+        assert argon2id() == cffi()
+        clock = time.process_time if lanes == 1 else time.perf_counter
+        here, there = timings([argon2id, cffi], runs, turns, clock=clock)
+        what = f"Argon2id, {memory // 1024} MiB, {passes} passes, {lanes} lane{'s' * (lanes > 1)}, against argon2-cffi"
+        detail = f"{middle(here)}, argon2-cffi {middle(there)}"
+        yield Row(what, ratios(here, there), "of it", ARGON2_BAR, detail=detail)
 
     for digest in ("sha256", "sha512"):
-        here, there = pair(
-            lambda digest=digest: password_hash(f"pbkdf2_{digest}", b"password", SALT, rounds=50_000),
-            lambda digest=digest: hashlib.pbkdf2_hmac(digest, b"password", SALT, 50_000),
-            5,
+        here, there = timings(
+            [
+                lambda digest=digest: password_hash(f"pbkdf2_{digest}", b"password", SALT, rounds=50_000),
+                lambda digest=digest: hashlib.pbkdf2_hmac(digest, b"password", SALT, 50_000),
+            ],
+            runs,
+            turns=turns,
         )
-        print(f"PBKDF2, {digest}, 50,000 rounds: {here * 1e3:.1f} ms, hashlib {there * 1e3:.1f} ms")
-        report("  of hashlib", here / there, None)
+        what = f"PBKDF2-{digest.upper()}, 50,000 rounds, against `hashlib`"
+        yield Row(what, ratios(here, there), "of it", detail=f"{middle(here)}, hashlib {middle(there)}")
 
-    report("longest stall while 8 logins run", min(longest_stall() for _ in range(3)) * 1e3, STALL_BAR_MS, " ms")
-    for line in missed:
-        print("missed:", line)
-    return 1 if missed else 0
+    stalls = [longest_stall() * 1e3 for _ in range(runs)]
+    yield Row("longest stall of the event loop, 8 passwords verified at once", stalls, "ms", STALL_BAR_MS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(rows, __doc__))

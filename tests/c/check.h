@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "heap.h"
 
 #define CHECK(condition)                                                                                              \
     do {                                                                                                              \
@@ -19,35 +19,20 @@
 
 #define CHECK_OK(call) CHECK((call) == FUA_OK)
 
-/* Counts its blocks; fails once, at allocation number `fail_at` (0: never). */
-typedef struct test_heap {
-    size_t calls, fail_at, live;
-    bool failed;
-} test_heap;
-
-static inline void *test_heap_realloc(void *ctx, void *block, size_t size) {
-    test_heap *heap = ctx;
-    if (++heap->calls == heap->fail_at) {
-        heap->failed = true;
-        return NULL;
+/* Runs something again and again, with each of its allocations failing once; it has to report that or do without, and to
+ * leave nothing behind.  How many failures there were. */
+static inline size_t test_every_failure(fua_status (*run)(const fua_allocator *al)) {
+    for (size_t n = 1;; n++) {
+        test_heap heap = {0, n, 0, false};
+        fua_allocator al = test_allocator(&heap);
+        fua_status status = run(&al);
+        CHECK(status == FUA_OK || (status == FUA_ERR_NOMEM && heap.failed));
+        CHECK(heap.live == 0);
+        if (!heap.failed) {
+            CHECK_OK(status);
+            return n - 1;
+        }
     }
-    void *grown = realloc(block, size);
-    if (grown != NULL && block == NULL) {
-        heap->live++;
-    }
-    return grown;
-}
-
-static inline void test_heap_free(void *ctx, void *block) {
-    if (block != NULL) {
-        ((test_heap *)ctx)->live--;
-    }
-    free(block);
-}
-
-static inline fua_allocator test_allocator(test_heap *heap) {
-    fua_allocator al = {heap, test_heap_realloc, test_heap_free};
-    return al;
 }
 
 /* A small generator; the same numbers on every machine. */

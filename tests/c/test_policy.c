@@ -169,6 +169,24 @@ static void test_a_load_may_fail(void) {
     }
 }
 
+static void test_reach_may_fail(void) {
+    test_heap heap = {0, 0, 0, false};
+    fua_allocator al = test_allocator(&heap);
+    fua_engine *engine = new_engine(&al);
+    const fua_reached *ids = NULL;
+    size_t count = 9;
+    CHECK(engine != NULL);
+    CHECK_OK(apply(engine, &STEPS[0]));
+    CHECK_OK(apply(engine, &STEPS[5]));
+    heap.fail_at = heap.calls + 1;
+    CHECK(fua_engine_reach(engine, FUA_TYPE_G, fua_text_of("u:a"), NULL, true, &ids, &count) == FUA_ERR_NOMEM);
+    CHECK(count == 0);
+    CHECK_OK(fua_engine_reach(engine, FUA_TYPE_G, fua_text_of("u:a"), NULL, true, &ids, &count));
+    CHECK(count == 2 && fua_text_equal(fua_intern_text(&engine->strings, ids[1].id), fua_text_of("r:y")));
+    fua_engine_free(engine);
+    CHECK(heap.live == 0);
+}
+
 static void test_cycles_are_found_and_leave_nothing(void) {
     static const step links[] = {{true, 1, {"a", "b"}}, {true, 1, {"b", "c"}}};
     fua_text closing[2] = {fua_text_of("c"), fua_text_of("a")};
@@ -268,6 +286,33 @@ static void test_damaged_models(void) {
     }
 }
 
+/* Of two definitions of a name the later one counts, and nothing of the earlier one. */
+static void test_later_definitions_count(void) {
+    static const char text[] = "[request_definition]\nr = sub, dom, obj\nr = sub, obj\n"
+                               "[policy_definition]\np = sub, obj, eft, priority\np = sub, obj\n"
+                               "[role_definition]\ng = _, _, _\ng = _, _\n[policy_effect]\n"
+                               "e = !some(where (p.eft == deny))\ne = priority(p.eft) || deny\n"
+                               "[matchers]\nm = false\nm = g(r.sub, p.sub) && r.obj == p.obj\n";
+    fua_model *model = NULL;
+    fua_engine *engine = NULL;
+    fua_model_error error;
+    bool added, allowed;
+    CHECK_OK(fua_model_parse(fua_allocator_default(), fua_text_of(text), &model, &error));
+    CHECK(model->type_count == 2 && model->types[0].width == 2 && model->types[1].width == 2);
+    CHECK(model->effect_field == -1 && model->priority_field == -1 && model->request_width == 2);
+    CHECK_OK(fua_engine_new(fua_allocator_default(), model, KEY, &engine));
+    fua_text link[2] = {fua_text_of("al"), fua_text_of("admin")}, rule[2] = {fua_text_of("admin"), fua_text_of("o")};
+    fua_text request[2] = {fua_text_of("al"), fua_text_of("o")};
+    CHECK_OK(fua_engine_add(engine, 1, link, 2, &added));
+    CHECK_OK(fua_engine_add(engine, 0, rule, 2, &added));
+    CHECK_OK(fua_engine_decide(engine, request, 2, &allowed));
+    CHECK(allowed);
+    fua_engine_free(engine);
+    static const char twice[] = "[policy_definition]\np = sub, obj, sub\n";
+    CHECK(fua_model_parse(fua_allocator_default(), fua_text_of(twice), &model, &error) == FUA_ERR_SYNTAX);
+    CHECK(error.line == 2 && strcmp(error.message, "a field is defined twice: 'sub'") == 0);
+}
+
 static void test_rules_that_do_not_fit(void) {
     fua_engine *engine = new_engine(fua_allocator_default());
     CHECK(engine != NULL);
@@ -291,9 +336,11 @@ static void test_rules_that_do_not_fit(void) {
 int main(void) {
     test_every_allocation_may_fail();
     test_a_load_may_fail();
+    test_reach_may_fail();
     test_cycles_are_found_and_leave_nothing();
     test_custom_models_may_fail();
     test_damaged_models();
+    test_later_definitions_count();
     test_rules_that_do_not_fit();
     return 0;
 }

@@ -1,6 +1,7 @@
 /* What the fuzz targets have in common.  Each is a file with LLVMFuzzerTestOneInput, for libFuzzer
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -Icsrc tests/fuzz/fuzz_json.c csrc/[bcdft]*[!y]/[!_]*.c -pthread
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Icsrc -Itests/fuzz -o fuzz \
+ *       tests/fuzz/fuzz_json.c $(find csrc -name '[a-z]*.c' -not -path 'csrc/py/[a-z]*') -pthread
  *
  * or for replay.c, which needs no fuzzer.  CHECK ends the process when something does not hold. */
 #ifndef FUA_TESTS_FUZZ_H

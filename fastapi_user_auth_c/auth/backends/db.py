@@ -12,7 +12,8 @@ from sqlalchemy import Column, String, Text, bindparam, delete, select
 from sqlalchemy.orm import Session
 from sqlmodel import Field
 
-from ...db import AnyDatabase, run_apart, run_committed, run_read, told
+from ...db import AnyDatabase, purge, run_committed, run_read
+from ...db_errors import told
 from ..models import CreateTimeMixin, PkMixin
 from .base import THREE_DAYS, BaseTokenStore, _TokenDataSchemaT, possible_names, stored_name
 
@@ -132,8 +133,4 @@ class DbTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             session.commit()
             return len(gone)
 
-        total = found = await run_apart(self.db, work)
-        while found == PURGED_AT_ONCE:
-            found = await run_apart(self.db, work)
-            total += found
-        return total
+        return await purge(self.db, work, PURGED_AT_ONCE)

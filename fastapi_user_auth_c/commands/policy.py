@@ -1,8 +1,4 @@
-"""What the commands ``explain``, ``doctor``, ``export`` and ``import`` do with an open database and say about it.
-
-Each takes the parsed arguments of :mod:`fastapi_user_auth_c.cli` and returns the exit code. Answers go to standard
-output, questions and remarks to standard error.
-"""
+"""``explain``, ``doctor``, ``export`` and ``import``: what is asked of all rules together."""
 
 from __future__ import annotations
 
@@ -13,25 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .cli import UsageError
-from .db import AnyDatabase
-from .policy.csv_file import read_rules, write_file
-from .policy.doctor import Finding, examine, repair
-from .policy.explain import explain as explain_request
-from .policy.explain import shown
-from .policy.transfer import TransferError, apply, export_rules, plan_import, stored_policy
-
-
-def remark(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def confirmed(args: Namespace, question: str) -> bool:
-    """Whether to go on: ``--yes``, or the word of whoever sits there. Nobody there means no."""
-    if args.yes:
-        return True
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+from ..cli import UsageError
+from ..db import AnyDatabase
+from ..policy.csv_file import read_rules, write_file
+from ..policy.doctor import Finding, examine, repair
+from ..policy.explain import explain as explain_request
+from ..policy.explain import shown
+from ..policy.transfer import TransferError, apply, export_rules, plan_import, stored_policy
+from .terminal import answer, confirmed, progress, remark
 
 
 def _tell_of(skipped: list[tuple[Any, str]]) -> None:
@@ -41,19 +26,21 @@ def _tell_of(skipped: list[tuple[Any, str]]) -> None:
 
 async def explain(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
     """0 for an allowed request, 1 for a denied one."""
-    engine, skipped = await stored_policy(db, args.model)
+    with progress("reading"):
+        engine, skipped = await stored_policy(db, args.model)
     _tell_of(skipped)
     names, _ = engine.fields()
     if len(args.request) != len(names):
         raise UsageError(f"explain needs {len(names)} values: {' '.join(names)}")
     explanation = explain_request(engine, args.request, custom=args.model is not None)
-    print(json.dumps(asdict(explanation), indent=2) if args.json else explanation)
+    answer(args, asdict(explanation), str(explanation))
     return 0 if explanation.allowed else 1
 
 
 async def doctor(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
     """0 when nothing is wrong (any more), 1 when something is."""
-    findings = await examine(db, site=site, model=args.model)
+    with progress("examining"):
+        findings = await examine(db, site=site, model=args.model)
     removed = 0
     if not args.json:
         _list(findings)
@@ -65,7 +52,8 @@ async def doctor(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
             remark(f"    row {row[0]}: {shown([str(value) for value in row[1:] if value is not None])}")
         if confirmed(args, "Delete them?"):
             removed = await repair(db, fixable)
-            findings = await examine(db, site=site, model=args.model)
+            with progress("looking again"):
+                findings = await examine(db, site=site, model=args.model)
             remark(
                 f"{removed} rows deleted; " + (f"{len(findings)} findings are left." if findings else "all is well.")
             )
@@ -85,7 +73,8 @@ def _list(findings: list[Finding]) -> None:
 
 
 async def export(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
-    text, skipped = await export_rules(db, args.model)
+    with progress("reading"):
+        text, skipped = await export_rules(db, args.model)
     _tell_of(skipped)
     content = text.encode()
     if args.file == "-":
@@ -101,7 +90,8 @@ async def import_(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
     """0 when the rules are stored, 1 when whoever was asked said no."""
     content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
     try:
-        change = await plan_import(db, content, replace=args.replace, model=args.model)
+        with progress("comparing"):
+            change = await plan_import(db, content, replace=args.replace, model=args.model)
     except TransferError as error:
         problems = [f"{args.file}: {problem}" for problem in error.problems]
         raise TransferError([*problems, "nothing is stored"]) from None
@@ -113,6 +103,7 @@ async def import_(db: AnyDatabase, args: Namespace, site: Any = None) -> int:
         if not confirmed(args, "Go on?"):
             remark("nothing is changed")
             return 1
-    await apply(db, change)
-    print(change.summary)
+    with progress("storing"):
+        await apply(db, change)
+    answer(args, change.counts, change.summary)
     return 0

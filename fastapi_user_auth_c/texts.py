@@ -1,0 +1,10 @@
+"""Texts that people type."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def plain_text(text: str) -> str:
+    """What names and passwords are compared by: without case, width and outer space (Unicode's NFKC)."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
