@@ -40,7 +40,8 @@ def is_locked(error: BaseException) -> bool:
 def is_bad_value(error: BaseException) -> bool:
     """Whether a database has refused a value, as too large for its column."""
     code = code_of(error)
-    return isinstance(error, DataError) or (isinstance(error, DBAPIError) and str(code)[:2] == "22" and len(code) == 5)
+    is_state = isinstance(error, DBAPIError) and isinstance(code, str) and len(code) == 5
+    return isinstance(error, DataError) or (is_state and code.startswith("22"))
 
 
 def is_dead(error: BaseException) -> bool:
