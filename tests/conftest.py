@@ -20,6 +20,9 @@ import fastapi_user_auth_c  # noqa: F401  (before anything of fastapi_amis_admin
 POSTGRES = os.environ.get("FUA_TEST_POSTGRES", "postgres@127.0.0.1:5432")
 MARIADB = os.environ.get("FUA_TEST_MARIADB", "root@127.0.0.1:3306")
 
+DRIVER = os.environ.get("FUA_TEST_DRIVER", "aiosqlite")
+"""Of tests that run on one database."""
+
 ASYNC_DRIVERS = ["aiosqlite", "asyncpg", "psycopg_async", "aiomysql"]
 SYNC_DRIVERS = ["sqlite", "psycopg", "pymysql"]
 URLS = {
@@ -61,8 +64,8 @@ def empty_database(driver: str, folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database for the driver in ``request.param`` (default aiosqlite)."""
-    with empty_database(getattr(request, "param", "aiosqlite"), tmp_path) as url:
+    """The URL of an empty database for the driver in ``request.param`` (default that of ``FUA_TEST_DRIVER``)."""
+    with empty_database(getattr(request, "param", DRIVER), tmp_path) as url:
         yield url
 
 
