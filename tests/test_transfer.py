@@ -392,3 +392,20 @@ def test_mistakes_are_told(tmp_path, capsys, monkeypatch):
         code, out = run("export", "--database", wrong, capsys=capsys)
         assert code == 2 and out.err.startswith("fastapi_user_auth_c: "), wrong
     assert on(url, lambda db: run_read(db, lambda session: session.query(CasbinRule).count())) == 1
+
+
+@pytest.mark.parametrize("database_url", ["pymysql", "aiomysql"], indirect=True)
+def test_values_that_a_server_would_cut_are_refused(database_url: str) -> None:
+    async def main() -> None:
+        db = open_database(database_url)
+        await db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        room = (await Adapter(db).widths())["v1"]
+        assert room is not None
+        with pytest.raises(TransferError, match=f"line 2: column v1 has room for {room} characters"):
+            await import_rules(
+                db, f"p, u:al, page, page, page, allow\np, u:al, {'x' * (room + 1)}, page, page, allow\n"
+            )
+        await import_rules(db, f"p, u:al, {'x' * room}, page, page, allow\n")
+        await close_database(db)
+
+    asyncio.run(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -197,14 +197,8 @@ async def demand_room(db: AnyDatabase, enforcer: Any, rule: list[str]) -> None:
     Raises:
         Refused: a field is empty, holds what no database stores, or is longer than its column, which is named.
     """
-    stored_in = getattr(getattr(enforcer, "adapter", None), "_db_class", None)  # None: somewhere else
-
-    def work(session: Session) -> dict[str, Any]:
-        table = stored_in.__table__  # type: ignore[union-attr]
-        columns = inspect(session.connection()).get_columns(table.name, table.schema)
-        return {column["name"]: getattr(column["type"], "length", None) for column in columns}
-
-    widths = {} if stored_in is None else await run_read(db, work)
+    adapter = getattr(enforcer, "adapter", None)
+    widths = await adapter.widths() if isinstance(adapter, Adapter) else {}
     for column, value in zip(COLUMNS, rule, strict=False):
         room = widths.get(column)
         if not value:

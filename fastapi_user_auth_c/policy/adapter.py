@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, inspect, select
 from sqlalchemy.orm import Session
 
-from ..db import AnyDatabase, read_apart, read_chunks, run_apart, run_in_turn, take_connection
+from ..db import AnyDatabase, read_apart, read_chunks, run_apart, run_in_turn, run_read, take_connection
 from .revision import StalePolicy, current_attempt, ensure_revision, move_revision, read_revision
 
 COLUMNS = ("v0", "v1", "v2", "v3", "v4", "v5")
@@ -106,6 +106,19 @@ class Adapter:
     async def revision(self) -> int | None:
         """The number of the stored policy, which each change moves on; None where it is not counted."""
         return await read_apart(self.db, read_revision, spare=True) if await self.is_counted() else None
+
+    async def widths(self) -> dict[str, int | None]:
+        """How many characters each column of the stored table has room for; None for any number.
+
+        A server that is not strict cuts what is longer, which makes it another rule.
+        """
+
+        def work(session: Session) -> dict[str, int | None]:
+            table = self._db_class.__table__
+            columns = inspect(session.connection()).get_columns(table.name, table.schema)
+            return {column["name"]: getattr(column["type"], "length", None) for column in columns}
+
+        return await run_read(self.db, work)
 
     async def before_turn(self) -> None:
         """An enforcer is about to wait until nobody else makes a change."""

@@ -116,7 +116,9 @@ def parse(content: bytes | str) -> list[tuple[int, list[str]]]:
         raise TransferError([str(error)]) from None
 
 
-def _check(engine: PolicyEngine, rules: list[tuple[int, list[str]]]) -> dict[str, dict[tuple[str, ...], int]]:
+def _check(
+    engine: PolicyEngine, rules: list[tuple[int, list[str]]], widths: dict[str, int | None]
+) -> dict[str, dict[tuple[str, ...], int]]:
     """The rules by policy type, each with its first line; whatever is wrong with single ones is told at once."""
     problems = []
     wanted: dict[str, dict[tuple[str, ...], int]] = {}
@@ -127,6 +129,10 @@ def _check(engine: PolicyEngine, rules: list[tuple[int, list[str]]]) -> dict[str
                 raise RuleError(f"there is {fault} in it")
             if len(rule) > len(COLUMNS):
                 raise RuleError(f"it has {len(rule)} fields, and the table room for {len(COLUMNS)}")
+            for name, value in zip(COLUMNS, rule, strict=False):
+                room = widths.get(name)
+                if room is not None and len(value) > room:
+                    raise RuleError(f"column {name} has room for {room} characters, and the value has {len(value)}")
             engine.check(ptype, [rule])
         except CycleError:
             pass  # whether it closes one depends on what goes
@@ -152,9 +158,12 @@ async def plan_import(db: AnyDatabase, content: bytes | str, *, replace: bool = 
         TransferError: rules that do not fit the model or cannot be stored, with their lines; or role links that would
             close a cycle.
     """
-    revision = await Adapter(db).revision()
+    adapter = Adapter(db)
+    revision = await adapter.revision()
     engine, _skipped = await stored_policy(db, model)
-    wanted = _check(engine, parse(content))
+    # these may cut what does not fit, which makes it another rule; SQLite stores it, PostgreSQL refuses it
+    cuts = db.engine.dialect.name in ("mysql", "mariadb")
+    wanted = _check(engine, parse(content), await adapter.widths() if cuts else {})
     added: dict[str, list[Rule]] = {}
     removed: dict[str, list[Rule]] = {}
     problems = []
