@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from importlib.util import find_spec
+from inspect import isawaitable
 from os.path import exists
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
+import anyio
 from sqlalchemy import Table, event, inspect, make_url
 from sqlalchemy.engine.result import FilterResult, Result
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -59,13 +61,17 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not task.done():  # some cancel again and again
-            with suppress(asyncio.CancelledError):
+        while not task.done():
+            # anyio cancels in every turn of the loop, and others again and again
+            with suppress(asyncio.CancelledError), anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
         if not task.cancelled() and task.exception() is None:  # nobody is left to hear of it
             result: Any = task.result()
-            if isinstance(result, (Result, FilterResult)):
-                result.close()  # or SQLite's file is locked until nothing refers to it any more
+            if isinstance(result, (Result, FilterResult)):  # or SQLite's file is locked until nothing refers to it
+                with anyio.CancelScope(shield=True):
+                    closed: Any = result.close()  # type: ignore[func-returns-value]
+                    if isawaitable(closed):
+                        await closed
         raise
 
 

@@ -31,8 +31,7 @@ class SpareEngine(OptionEngine):
 
     def __init__(self, beside: Engine) -> None:
         super().__init__(beside, {})
-        self.pool = beside.pool.recreate()
-        self.process = os.getpid()
+        self._make_pool()
         event.listen(beside, "engine_disposed", self._disposed)
 
     def is_beside(self, engine: Engine) -> bool:
@@ -42,7 +41,11 @@ class SpareEngine(OptionEngine):
     def _disposed(self, engine: Engine) -> None:
         if self.process == os.getpid():
             self.pool.dispose()
-        self.pool = self.pool.recreate()
+        self._make_pool()
+
+    def _make_pool(self) -> None:
+        self.pool = self._proxied.pool.recreate()
+        self.pool.dispatch = self._proxied.pool.dispatch  # else listeners that are added later would not count
         self.process = os.getpid()
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 import uvicorn
@@ -40,6 +41,7 @@ from visits import (
 )
 
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
+from fastapi_user_auth_c.db import to_the_end
 from fastapi_user_auth_c.db_errors import is_outage
 
 EVERY = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
@@ -510,3 +512,32 @@ def test_D5_cancelled_requests_leave_no_connection_and_no_half_behind(
         assert open_transactions(database_url) == []
 
     asyncio.run(main())
+
+
+def test_work_whose_caller_is_cancelled_is_waited_for_without_turning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """anyio cancels again in every turn of the event loop."""
+    waits = 0
+    wait = asyncio.wait
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal waits
+        waits += 1
+        return await wait(*args, **kwargs)
+
+    async def main() -> None:
+        done = False
+
+        async def work() -> None:
+            nonlocal done
+            await asyncio.sleep(0.3)
+            done = True
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(to_the_end, work())
+            await asyncio.sleep(0.05)
+            group.cancel_scope.cancel()
+        assert done
+
+    monkeypatch.setattr(asyncio, "wait", counted)
+    asyncio.run(main())
+    assert 1 <= waits < 5

@@ -9,6 +9,7 @@ from app_for_tests import DATA, PAGES, RA, ROLES, UA, Client
 from starlette.testclient import TestClient
 from test_site import make_role, make_user
 
+from fastapi_user_auth_c.admin import actions
 from fastapi_user_auth_c.policy import Adapter, AsyncEnforcer
 
 USERS, ROLE_PAGE, HISTORY = "Auth>UserAdmin", "Auth>RoleAdmin", "Auth>LoginHistoryAdmin"
@@ -234,3 +235,41 @@ def test_P18_what_another_worker_took_away_does_not_come_back_by_a_form(
     assert roles_of(place, "u:bo") == {"r:mine"}
     assert place.save(place.al, UA, place.bo, {LIST}).json()["status"] == 0
     assert place.of("u:bo") == {(USERS, "page:list", "page", "allow")}
+
+
+@pytest.mark.parametrize("database_url", ["aiosqlite", "asyncpg", "pymysql"], indirect=True)
+def test_P18_a_change_that_comes_while_a_form_is_worked_out_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.rules("u:bo", (HISTORY, "page", "page"))
+    place.call(place.enforcer.add_role_for_user, "u:bo", "r:other")
+    place.enforcer.poll_seconds = 3600
+    left = 2
+
+    async def another_worker() -> None:
+        other = AsyncEnforcer(None, Adapter(place.site.auth.db))
+        await other.load_policy()
+        if left:
+            assert await other.remove_policy("u:bo", HISTORY, "page", "page", "allow")
+        else:
+            assert await other.delete_role_for_user("u:bo", "r:other")
+
+    def between(name: str) -> None:
+        worked_out = getattr(actions, name)
+
+        async def slow(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            found = await worked_out(*args, **kwargs)
+            if left % 2 == 0:
+                await another_worker()
+            left -= 1
+            return found
+
+        monkeypatch.setattr(actions, name, slow)
+
+    between("rules_to_store")
+    assert place.save(place.al, UA, place.bo, {LIST}).json()["status"] == 0
+    assert place.of("u:bo") == {(USERS, "page:list", "page", "allow")} and left == 0
+    between("roles_to_store")
+    assert place.al.act(UA, ROLES, place.bo, {"role_keys": "mine"}).json()["status"] == 0
+    assert roles_of(place, "u:bo") == {"r:mine"} and left == -2

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI
-from sqlalchemy import AsyncAdaptedQueuePool, QueuePool, create_engine, func, select, text
+from sqlalchemy import AsyncAdaptedQueuePool, QueuePool, create_engine, event, func, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy_database import AsyncDatabase, Database
 from sqlmodel import SQLModel
@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.auth.backends.jwt import JwtTokenStore
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
-from fastapi_user_auth_c.db import SessionMiddleware, close_database, run_committed
+from fastapi_user_auth_c.db import SessionMiddleware, close_database, run_apart, run_committed
 from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.policy.adapter import Adapter
 from fastapi_user_auth_c.policy.enforcer import AsyncEnforcer
@@ -135,6 +135,28 @@ def test_the_connections_beside_the_pool_close_with_it(database_url: str) -> Non
             assert await adapter.revision()
             assert getattr(spare_engine(db), "sync_engine", spare_engine(db)) is getattr(first, "sync_engine", first)
         other.dispose()
+        await close_database(db)
+
+    asyncio.run(run())
+
+
+def test_listeners_that_come_later_hold_for_these_connections_too(database_url: str) -> None:
+    async def run() -> None:
+        db = small_database(database_url)
+        adapter = Adapter(db)
+        await adapter.revision()
+
+        @event.listens_for(db.engine.sync_engine, "connect")
+        def foreign_keys(connection: Any, record: Any) -> None:
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        def ask(session: Session) -> Any:
+            return session.scalar(text("PRAGMA foreign_keys"))
+
+        spare_engine(db).sync_engine.pool.dispose()  # as if the first connection were made now
+        assert await run_apart(db, ask, spare=True) == 1
+        await close_database(db)
+        assert await run_apart(db, ask, spare=True) == 1
         await close_database(db)
 
     asyncio.run(run())

@@ -167,10 +167,13 @@ class UpdateSubRolesAction(BaseSubAction):
         linked = await resolved(enforcer.get_roles_for_user(subject))
         if unknown := [key for key in keys if key not in known and f"r:{key}" not in linked]:
             raise unprocessable(f"{_('There is no such user or role')}: {', '.join(unknown)}")
-        await self.site.auth.refresh_policy(at_once=True)
-        roles = await roles_to_store(self.site, request, subject, roles)
+
+        async def change() -> None:
+            stored = await roles_to_store(self.site, request, subject, roles)
+            await update_subject_roles(enforcer, subject=subject, role_keys=stored)
+
         try:
-            await update_subject_roles(enforcer, subject=subject, role_keys=roles)
+            await self.site.auth.change_policy(change)
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
@@ -268,10 +271,13 @@ class UpdateSubPagePermsAction(ViewSubPagePermAction):
             return _own_permissions()
         enforcer = self.site.auth.enforcer
         chosen = list(dict.fromkeys(text for text in data.permissions.split(",") if text))
-        await self.site.auth.refresh_policy(at_once=True)
-        try:
+
+        async def change() -> None:
             rules = await rules_to_store(self.site, request, subject, chosen)
             await replace_rules(enforcer, "p", rules, 0, subject, "", "", "page")
+
+        try:
+            await self.site.auth.change_policy(change)
         except ValueError as error:
             raise unprocessable(error) from error
         return BaseApiOut(msg="success")
@@ -393,15 +399,19 @@ class UpdateSubDataPermAction(BaseSubPermAction):
             return _own_permissions()
         if not data.policy_matrix:
             return BaseApiOut(msg="success")
-        try:
-            await self.site.auth.refresh_policy(at_once=True)
-            message = await update_subject_data_permissions(
+        caller = await subject_of(self.site, request)
+
+        async def change() -> str:
+            return await update_subject_data_permissions(
                 self.site.auth.enforcer,
                 subject=subject,
                 permission=data.permissions,
                 policy_matrix=self.matrix(data.permissions, data.policy_matrix),
-                super_subject=await subject_of(self.site, request),
+                super_subject=caller,
             )
+
+        try:
+            message = await self.site.auth.change_policy(change)
         except ValueError as error:
             raise unprocessable(error) from error
         if message != "success":

@@ -11,11 +11,14 @@ from typing import Any
 from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request
 
+from ..auth.schemas import SystemUserEnum
 from ..mixins.admin import subject_of
 from ..policy.enforcer import resolved
 from ..utils.casbin import ROOT, ROWS, covers, enforce_each, permission_encode, permission_fields
 from .access import refuse
 from .permission_rows import get_admin_select_permission_rows
+
+ROOT_ROLE = f"r:{SystemUserEnum.ROOT.value}"
 
 
 async def is_root(site: Any, request: Request) -> bool:
@@ -28,9 +31,7 @@ async def may_touch(site: Any, request: Request, subjects: Iterable[str]) -> boo
 
 
 async def may_take_over(site: Any, request: Request, subjects: Iterable[str]) -> bool:
-    """Whether a user has all that these accounts or roles have: who sets a password, or makes a login link, becomes
-    them, and who deletes a role takes it from everybody.
-    """
+    """Whether a user has all that these have: who sets an account's password, or makes a login link, can be it."""
     caller = await subject_of(site, request)
     enforcer = site.auth.enforcer
     return all([subject == caller or await covers(enforcer, caller, subject) for subject in subjects])
@@ -58,9 +59,6 @@ async def may_delete_roles(site: Any, request: Request, roles: Iterable[str]) ->
         if role == ROOT_ROLE or (has_members and role not in held) or await _restricts(enforcer, role):
             return False
     return await may_take_over(site, request, roles)
-
-
-ROOT_ROLE = "r:root"
 
 
 async def _restricts(enforcer: Any, role: str) -> bool:

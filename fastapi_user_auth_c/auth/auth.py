@@ -4,9 +4,10 @@ import asyncio
 import functools
 import inspect
 import logging
+import random
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, Optional, Union
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, Optional, TypeVar, Union
 
 import anyio.from_thread
 from fastapi import Depends, HTTPException, params
@@ -22,12 +23,12 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from ..db import AnyDatabase, more_to_read, run_committed, run_read, to_the_end
+from ..db import MAX_TRIES, AnyDatabase, more_to_read, run_committed, run_read, to_the_end
 from ..password_policy import password_fault
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
 from ..policy.enforcer import PolicyReader, resolved
-from ..policy.revision import move_revision
+from ..policy.revision import StalePolicy, move_revision, worked_out_from
 from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import set_token_cookie
@@ -46,6 +47,7 @@ from .user_cache import UserCache
 
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
+T = TypeVar("T")
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
@@ -236,6 +238,28 @@ class Auth(Generic[UserModelT]):
         elif isinstance(self.enforcer, Enforcer) and (at_once or self.enforcer.refresh_due()):
             await anyio.to_thread.run_sync(self.enforcer.refresh, at_once)
 
+    async def change_policy(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change that is worked out from the rules that there are; once more where they have changed meanwhile.
+
+        So a right that another process takes away does not come back with the rest of what a form leaves as it is.
+
+        Args:
+            change: works it out and makes it, by one method of the enforcer; it is called again.
+
+        Raises:
+            StalePolicy: others were faster each time; nothing has changed.
+        """
+        for left in range(MAX_TRIES - 1, -1, -1):
+            await self.refresh_policy(at_once=True)
+            try:
+                with worked_out_from(getattr(self.enforcer, "revision", None)):
+                    return await change()
+            except StalePolicy:
+                if left == 0:
+                    raise
+                await asyncio.sleep(random.random() * 0.02)
+        raise AssertionError
+
     async def _get_token_info(self, request: HTTPConnection) -> Optional[BaseTokenData]:
         known = self._known(request)
         if "token" not in known:
@@ -286,8 +310,7 @@ class Auth(Generic[UserModelT]):
             except StorageUnavailable:
                 known["unavailable"] = True
                 raise
-            if connection.scope.get("auth") is self:
-                answered.set(connection.scope[KNOWN])  # what the work above has set, it has set for itself
+            answered.set(connection.scope[KNOWN])  # what the work above has set, it has set for itself
             self._set_user(connection, user)
         return known["user"]  # type: ignore[no-any-return]
 

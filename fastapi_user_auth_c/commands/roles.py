@@ -119,7 +119,7 @@ async def _change_links(db: AnyDatabase, args: Namespace, app: Any, *, give: boo
         held = {link[1] for link in enforcer.get_filtered_grouping_policy(0, subject)}
         links = [[subject, f"r:{key}"] for key in keys if (f"r:{key}" in held) is not give]
         for link in links:
-            await demand_room(auth.db, enforcer, link)
+            await demand_room(enforcer, link)
         change = enforcer.add_grouping_policies if give else enforcer.remove_grouping_policies
         if not links or await resolved(change(links)):
             break

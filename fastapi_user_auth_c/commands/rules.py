@@ -29,7 +29,7 @@ async def _change_rule(db: AnyDatabase, args: Namespace, app: Any, *, give: bool
     rule = [*request, "deny" if args.deny else "allow"]
     enforcer = await loaded_enforcer(auth)
     if give:
-        await demand_room(auth.db, enforcer, rule)
+        await demand_room(enforcer, rule)
     changed = bool(await resolved(enforcer.add_policy(*rule) if give else enforcer.remove_policy(*rule)))
     allowed = bool(enforcer.enforce(*request))
     what = "granted" if give else "revoked"

@@ -16,7 +16,7 @@ from ..cli import Refused, first_line
 from ..db import AnyDatabase, run_committed, run_read
 from ..db_errors import is_outage
 from ..policy import Adapter, AsyncEnforcer
-from ..policy.adapter import COLUMNS
+from ..policy.adapter import COLUMNS, room_fault
 from ..policy.doctor import WITHOUT_ACCOUNT
 from ..policy.enforcer import resolved
 from ..policy.explain import shown
@@ -189,7 +189,7 @@ async def forget_remains(enforcer: Any, subject: str) -> int:
     return len(remains)
 
 
-async def demand_room(db: AnyDatabase, enforcer: Any, rule: list[str]) -> None:
+async def demand_room(enforcer: Any, rule: list[str]) -> None:
     """See to it that a rule can be stored as it is.
 
     A server that is not strict would cut it, which makes it another rule.
@@ -200,10 +200,9 @@ async def demand_room(db: AnyDatabase, enforcer: Any, rule: list[str]) -> None:
     adapter = getattr(enforcer, "adapter", None)
     widths = await adapter.widths() if isinstance(adapter, Adapter) else {}
     for column, value in zip(COLUMNS, rule, strict=False):
-        room = widths.get(column)
         if not value:
             raise Refused(f"column {column} of a rule cannot be empty")
         if fault := text_fault(value):
             raise Refused(f"column {column}: there is {fault} in it")
-        if room is not None and len(value) > room:
-            raise Refused(f"column {column} has room for {room} characters, and {shown([value])} has {len(value)}")
+    if fault := room_fault(rule, widths):
+        raise Refused(fault)

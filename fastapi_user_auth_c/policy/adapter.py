@@ -44,6 +44,20 @@ def _told(rows: int) -> None:
         count(rows)
 
 
+def room_fault(rule: Rule, widths: Mapping[str, int | None]) -> str:
+    """Which value of a rule is longer than its column; "" for none.
+
+    Args:
+        rule: the values.
+        widths: as :meth:`Adapter.widths` gives them.
+    """
+    for name, value in zip(COLUMNS, rule, strict=False):
+        room = widths.get(name)
+        if room is not None and len(value) > room:
+            return f"column {name} has room for {room} characters, and the value has {len(value)}"
+    return ""
+
+
 class AdapterException(Exception):
     """The table class given to :class:`Adapter` lacks a column."""
 

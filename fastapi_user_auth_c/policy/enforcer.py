@@ -25,7 +25,7 @@ from .._core import CycleError, PolicyEngine
 from ..db import is_private, to_the_end, without_threads
 from .casbin_views import ModelView
 from .reader import PolicyReader, Rule, as_rule, distinct
-from .revision import StalePolicy, attempt
+from .revision import StalePolicy, attempt, current_basis
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
@@ -109,10 +109,14 @@ class PolicyWriter(_OverReader):
         """Make a change, worked out from what is stored: where another process has been there since, once more.
 
         Raises:
-            StalePolicy: others were faster ``MAX_ATTEMPTS`` times; nothing has changed.
+            StalePolicy: others were faster ``MAX_ATTEMPTS`` times, or once within :func:`worked_out_from`; nothing has
+                changed.
         """
+        basis = current_basis()
         async with self._turn():
             for number in range(MAX_ATTEMPTS):
+                if basis is not None and basis != self.revision:
+                    raise StalePolicy("the policy has changed since the change was worked out")
                 if number > 1:  # others are at it; who waits a little gets between them
                     await self._wait(random.random() * min(number * 0.01, 0.2))
                 try:

@@ -59,6 +59,26 @@ def attempt(expected: int | None) -> Iterator[Attempt | None]:
         _attempt.reset(token)
 
 
+_basis: ContextVar[int | None] = ContextVar("basis", default=None)
+
+
+@contextmanager
+def worked_out_from(revision: int | None) -> Iterator[None]:
+    """Within: an enforcer makes changes to the policy of that revision alone, and else raises :class:`StalePolicy`.
+
+    By itself it works a change out anew where another process was faster; here its caller has worked it out.
+    """
+    token = _basis.set(revision)
+    try:
+        yield
+    finally:
+        _basis.reset(token)
+
+
+def current_basis() -> int | None:
+    return _basis.get()
+
+
 def current_attempt() -> Attempt | None:
     return _attempt.get()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._core import CycleError, PolicyEngine, RuleError
 from ..db import AnyDatabase
-from .adapter import COLUMNS, Adapter
+from .adapter import COLUMNS, Adapter, room_fault
 from .csv_file import read_rules, write_rule
 from .reader import Rule, read_model
 from .revision import StalePolicy, attempt
@@ -129,10 +129,8 @@ def _check(
                 raise RuleError(f"there is {fault} in it")
             if len(rule) > len(COLUMNS):
                 raise RuleError(f"it has {len(rule)} fields, and the table room for {len(COLUMNS)}")
-            for name, value in zip(COLUMNS, rule, strict=False):
-                room = widths.get(name)
-                if room is not None and len(value) > room:
-                    raise RuleError(f"column {name} has room for {room} characters, and the value has {len(value)}")
+            if fault := room_fault(rule, widths):
+                raise RuleError(fault)
             engine.check(ptype, [rule])
         except CycleError:
             pass  # whether it closes one depends on what goes
