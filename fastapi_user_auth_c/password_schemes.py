@@ -171,11 +171,13 @@ class Argon2Scheme(_CoreScheme):
 
 
 class Pbkdf2Scheme(_CoreScheme):
-    """PBKDF2 with HMAC-SHA-2: writes passlib's ``$pbkdf2-sha256$``, reads Django's ``pbkdf2_sha256$`` too.
+    """PBKDF2 with HMAC: writes passlib's ``$pbkdf2-sha256$``, reads Django's ``pbkdf2_sha256$`` too.
 
     Args:
-        digest: ``sha256`` or ``sha512``; the scheme's name is ``pbkdf2_`` and this.
-        rounds: 1 to 100 million; default 600,000 for SHA-256 and 210,000 for SHA-512.
+        digest: ``sha256``, ``sha512``, or ``sha1`` (``$pbkdf2$`` of passlib, ``pbkdf2_sha1$`` of Django; for accounts
+            that have such a hash: choose another scheme for new ones); the scheme's name is ``pbkdf2_`` and this.
+        rounds: 1 to 100 million; default 600,000 for SHA-256, 210,000 for SHA-512 and 1,300,000 for SHA-1, as OWASP's
+            Password Storage Cheat Sheet has them.
 
     Raises:
         ValueError: another digest, or ``rounds`` out of range.
@@ -184,16 +186,16 @@ class Pbkdf2Scheme(_CoreScheme):
     limits = {"rounds": (1, 100_000_000)}
 
     def __init__(self, digest: str = "sha256", rounds: int | None = None) -> None:
-        defaults = {"sha256": 600_000, "sha512": 210_000}
+        defaults = {"sha256": 600_000, "sha512": 210_000, "sha1": 1_300_000}
         if digest not in defaults:
-            raise ValueError(f"PBKDF2 is there with sha256 and sha512, not {digest!r}")
+            raise ValueError(f"PBKDF2 is there with sha256, sha512 and sha1, not {digest!r}")
         self.name = f"pbkdf2_{digest}"
-        self._digest_chars = {"sha256": 43, "sha512": 86}[digest]
+        self._digest_chars = {"sha256": 43, "sha512": 86, "sha1": 27}[digest]
         super().__init__(rounds=defaults[digest] if rounds is None else rounds)
 
     def dummy_hash(self) -> str:
-        head = f"${self.name.replace('_', '-')}${self._costs['rounds']}"
-        return f"{head}${'A' * 22}${'A' * self._digest_chars}"
+        head = "$pbkdf2" if self.name == "pbkdf2_sha1" else f"${self.name.replace('_', '-')}"
+        return f"{head}${self._costs['rounds']}${'A' * 22}${'A' * self._digest_chars}"
 
 
 BUILT_IN: dict[str, Callable[[int], Scheme]] = {
@@ -202,5 +204,6 @@ BUILT_IN: dict[str, Callable[[int], Scheme]] = {
     "argon2id": lambda rounds: Argon2Scheme(),
     "pbkdf2_sha256": lambda rounds: Pbkdf2Scheme("sha256"),
     "pbkdf2_sha512": lambda rounds: Pbkdf2Scheme("sha512"),
+    "pbkdf2_sha1": lambda rounds: Pbkdf2Scheme("sha1"),
 }
 """The schemes that can be given by name; the argument is the cost of the bcrypt ones."""

@@ -28,7 +28,7 @@ from fastapi_user_auth_c.passwords import (
 
 SALT = b"0123456789abcdef"
 SMALL = Argon2Scheme(64, 1, 2)
-CHEAP = [SMALL, "bcrypt", BcryptSha256Scheme(4), Pbkdf2Scheme("sha256", 10), Pbkdf2Scheme("sha512", 10)]
+CHEAP = [SMALL, "bcrypt", BcryptSha256Scheme(4), Pbkdf2Scheme("sha256", 10), Pbkdf2Scheme("sha512", 10), Pbkdf2Scheme("sha1", 10)]
 ALL = PasswordHasher(CHEAP, bcrypt_rounds=4)
 
 # hash of "password", scheme, whether it is written anew by ALL with that scheme as default
@@ -38,6 +38,9 @@ FOREIGN = [
     ("$pbkdf2-sha256$1$$wSMvEPYnFf2gaufAogN8oZszzxA7cnulbYcMEfKQoqs", "pbkdf2_sha256", True),
     ("$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2", "bcrypt_sha256", False),
     ("$bcrypt-sha256$2b,4$n79VH.0Q2TMWmt3Oqt9uku$218k5nCh3D4YqdpX.Zv79C4bjOSjWea", "bcrypt_sha256", True),
+    ("$pbkdf2$1000$MDEyMzQ1Njc4OWFiY2RlZg$DYW.LTZG5wxyiF/qvsh40/./hXk", "pbkdf2_sha1", False),
+    # RFC 6070, the third of its vectors, as Django writes it
+    ("pbkdf2_sha1$4096$salt$SwB5AbdlSJq+rUnZJvch0GWkKcE=", "pbkdf2_sha1", True),
     # argon2-cffi 25.1.0
     (
         "$argon2id$v=19$m=64,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$KzY0shwac7WdDSXS7D8RdfNN9PJf0xghZnmkY8y2pVw",
@@ -89,13 +92,14 @@ def test_T15_they_are_rehashed_at_login(hashed, scheme, outdated):
     assert ALL.verify_and_update("wrong", hashed) == (False, None)
 
 
-@pytest.mark.parametrize("scheme", ["argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512"])
+@pytest.mark.parametrize("scheme", ["argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1"])
 def test_T15_a_lower_cost_is_rehashed(scheme):
     higher = {
         "argon2id": [Argon2Scheme(128, 1, 2), Argon2Scheme(64, 2, 2)],
         "bcrypt_sha256": [BcryptSha256Scheme(5)],
         "pbkdf2_sha256": [Pbkdf2Scheme("sha256", 11)],
         "pbkdf2_sha512": [Pbkdf2Scheme("sha512", 11)],
+        "pbkdf2_sha1": [Pbkdf2Scheme("sha1", 11)],
     }[scheme]
     old = PasswordHasher(CHEAP, scheme, bcrypt_rounds=4)
     stored = old.hash("é" * 2000)
@@ -109,7 +113,7 @@ def test_T15_a_lower_cost_is_rehashed(scheme):
 
 
 def test_new_hashes_are_salted_and_every_byte_counts():
-    for scheme in ("argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512"):
+    for scheme in ("argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1"):
         hasher = PasswordHasher(CHEAP, scheme, bcrypt_rounds=4)
         secret = "x" * 4095
         first, second = hasher.hash(secret + "y"), hasher.hash(secret + "y")
@@ -125,7 +129,7 @@ def test_new_hashes_are_salted_and_every_byte_counts():
 
 
 def test_the_dummy_hash_costs_what_a_login_costs():
-    for scheme in ("argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512"):
+    for scheme in ("argon2id", "bcrypt_sha256", "pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1"):
         hasher = PasswordHasher(CHEAP, scheme, bcrypt_rounds=4)
         dummy = hasher._default.dummy_hash()
         assert hasher.identify(dummy) == scheme
@@ -231,6 +235,12 @@ def test_T8_memory_that_is_not_there_is_a_refusal(caplog):
 # --- against others
 
 
+def test_rfc_6070_vector_of_16777216_rounds():
+    """The fourth one of section 2; the others are in tests/vectors/pbkdf2.txt."""
+    key = base64.b64encode(bytes.fromhex("eefe3d61cd4da4e4e9945b3d6ba2158c2634e984")).decode()
+    assert password_verify(b"password", f"pbkdf2_sha1$16777216$salt${key}") is True
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=200).filter(lambda text: 0 not in text),
@@ -258,12 +268,18 @@ def test_argon2_cffi_verifies_ours():
     assert argon2.PasswordHasher().check_needs_rehash(hashed) is False
 
 
+def test_rfc_6070_vector_of_16777216_rounds():
+    """The fourth one of section 2; the others are in tests/vectors/pbkdf2.txt."""
+    key = base64.b64encode(bytes.fromhex("eefe3d61cd4da4e4e9945b3d6ba2158c2634e984")).decode()
+    assert password_verify(b"password", f"pbkdf2_sha1$16777216$salt${key}") is True
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=200).filter(lambda text: 0 not in text),
     st.binary(max_size=100),
     st.integers(1, 50),
-    st.sampled_from(["sha256", "sha512"]),
+    st.sampled_from(["sha256", "sha512", "sha1"]),
 )
 def test_pbkdf2_equals_hashlib(password, salt, rounds, digest):
     mine = password_hash(f"pbkdf2_{digest}", password, salt, rounds=rounds)
@@ -278,7 +294,7 @@ def test_pbkdf2_equals_hashlib(password, salt, rounds, digest):
 @pytest.mark.filterwarnings("ignore")
 def test_passlib_verifies_ours_and_we_theirs():
     passlib_hash = pytest.importorskip("passlib.hash")
-    for name in ("pbkdf2_sha256", "pbkdf2_sha512"):
+    for name in ("pbkdf2_sha256", "pbkdf2_sha512", "pbkdf2_sha1"):
         handler = getattr(passlib_hash, name)
         assert handler.verify("pässword", PasswordHasher(CHEAP, name).hash("pässword"))
         for _ in range(20):
@@ -307,7 +323,7 @@ def test_bcrypt_sha256_is_bcrypt_of_a_digest():
         (lambda: Argon2Scheme(memory=2**21 + 1), ValueError),
         (lambda: Argon2Scheme(passes=0), ValueError),
         (lambda: Argon2Scheme(lanes=65), ValueError),
-        (lambda: Pbkdf2Scheme("sha1"), ValueError),
+        (lambda: Pbkdf2Scheme("md5"), ValueError),
         (lambda: Pbkdf2Scheme(rounds=0), ValueError),
         (lambda: BcryptSha256Scheme(32), ValueError),
         (lambda: ALL.hash("x", scheme="argon2id", rounds=5), TypeError),

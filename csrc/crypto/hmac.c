@@ -4,10 +4,10 @@
 
 #include "base/secret.h"
 
-void fua_hmac_key_init(fua_hmac_key *key, fua_sha2 hash, const void *bytes, size_t size) {
-    uint8_t block[FUA_SHA2_BLOCK_MAX] = {0};
+void fua_hmac_key_init(fua_hmac_key *key, fua_sha hash, const void *bytes, size_t size) {
+    uint8_t block[FUA_SHA_BLOCK_MAX] = {0};
     if (size > hash.block_size) {
-        fua_sha2_digest(&hash, bytes, size, block);
+        fua_sha_digest(&hash, bytes, size, block);
     } else if (size != 0) {
         memcpy(block, bytes, size);
     }
@@ -15,22 +15,22 @@ void fua_hmac_key_init(fua_hmac_key *key, fua_sha2 hash, const void *bytes, size
     for (size_t i = 0; i < hash.block_size; i++) {
         block[i] ^= 0x36;
     }
-    fua_sha2_start(&hash, &key->inner);
+    fua_sha_start(&hash, &key->inner);
     hash.compress(&key->inner, block, 1);
     for (size_t i = 0; i < hash.block_size; i++) {
         block[i] ^= 0x36 ^ 0x5C;
     }
-    fua_sha2_start(&hash, &key->outer);
+    fua_sha_start(&hash, &key->outer);
     hash.compress(&key->outer, block, 1);
     fua_wipe(block, sizeof block);
 }
 
 void fua_hmac(const fua_hmac_key *key, const void *data, size_t size, uint8_t *mac) {
-    uint8_t digest[FUA_SHA2_DIGEST_MAX];
-    fua_sha2_state state = key->inner;
-    fua_sha2_finish(&key->hash, &state, key->hash.block_size, data, size, digest);
+    uint8_t digest[FUA_SHA_DIGEST_MAX];
+    fua_sha_state state = key->inner;
+    fua_sha_finish(&key->hash, &state, key->hash.block_size, data, size, digest);
     state = key->outer;
-    fua_sha2_finish(&key->hash, &state, key->hash.block_size, digest, key->hash.digest_size, mac);
+    fua_sha_finish(&key->hash, &state, key->hash.block_size, digest, key->hash.digest_size, mac);
     fua_wipe(digest, sizeof digest);
     fua_wipe(&state, sizeof state);
 }

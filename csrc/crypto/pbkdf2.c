@@ -9,10 +9,10 @@
 typedef struct workspace {
     fua_hmac_key key;
     uint8_t salt[FUA_PBKDF2_SALT_MAX + 4];
-    uint8_t link[FUA_SHA2_DIGEST_MAX], sum[FUA_SHA2_DIGEST_MAX];
+    uint8_t link[FUA_SHA_DIGEST_MAX], sum[FUA_SHA_DIGEST_MAX];
 } workspace;
 
-fua_status fua_pbkdf2(fua_sha2 hash, const void *password, size_t size, const void *salt, size_t salt_size,
+fua_status fua_pbkdf2(fua_sha hash, const void *password, size_t size, const void *salt, size_t salt_size,
                       uint32_t rounds, uint8_t *out, size_t out_size) {
     workspace work;
     if (rounds == 0 || salt_size > FUA_PBKDF2_SALT_MAX || out_size / hash.digest_size >= UINT32_MAX) {

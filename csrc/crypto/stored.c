@@ -103,8 +103,8 @@ static fua_status prehash(fua_cpu cpu, const fua_stored *stored, const void *pas
                           size_t *out_size) {
     static const char digits[] = "0123456789abcdef";
     char text[FUA_BCRYPT_TEXT_SIZE + 1];
-    uint8_t digest[FUA_SHA2_DIGEST_MAX];
-    fua_sha2 sha256 = fua_sha2_of(FUA_SHA256, cpu);
+    uint8_t digest[FUA_SHA_DIGEST_MAX];
+    fua_sha sha256 = fua_sha_of(FUA_SHA256, cpu);
     if (stored->prehash == FUA_PREHASH_HMAC) {
         fua_hmac_key key;
         fua_status status = salt_text(&stored->bcrypt, text);
@@ -114,7 +114,7 @@ static fua_status prehash(fua_cpu cpu, const fua_stored *stored, const void *pas
         fua_hmac_key_init(&key, sha256, text + 7, BCRYPT_SALT_CHARS);
         fua_hmac(&key, password, size, digest);
     } else {
-        fua_sha2_digest(&sha256, password, size, digest);
+        fua_sha_digest(&sha256, password, size, digest);
     }
     if (stored->prehash == FUA_PREHASH_HEX) {
         for (size_t i = 0; i < 32; i++) {
@@ -166,12 +166,12 @@ static fua_status parse_argon2(cursor in, fua_stored *stored) {
 
 /* --- PBKDF2 --------------------------------------------------------------------------------------------------- */
 
-static size_t pbkdf2_digest_size(fua_sha2_kind kind) {
-    return kind == FUA_SHA256 ? 32 : 64;
+static size_t pbkdf2_digest_size(fua_sha_kind kind) {
+    return kind == FUA_SHA1 ? 20 : kind == FUA_SHA256 ? 32 : 64;
 }
 
 /* "29000$salt$digest" with the salt in passlib's base64 or, of Django, as it is, and the digest likewise. */
-static fua_status parse_pbkdf2(cursor in, fua_sha2_kind kind, bool django, fua_stored *stored) {
+static fua_status parse_pbkdf2(cursor in, fua_sha_kind kind, bool django, fua_stored *stored) {
     size_t size = pbkdf2_digest_size(kind);
     stored->scheme = FUA_STORED_PBKDF2;
     stored->hash = kind;
@@ -228,11 +228,17 @@ fua_status fua_stored_parse(const char *text, size_t size, fua_stored *stored) {
     if (skip(&in, "$pbkdf2-sha512$")) {
         return parse_pbkdf2(in, FUA_SHA512, false, stored);
     }
+    if (skip(&in, "$pbkdf2$")) {
+        return parse_pbkdf2(in, FUA_SHA1, false, stored);
+    }
     if (skip(&in, "pbkdf2_sha256$")) {
         return parse_pbkdf2(in, FUA_SHA256, true, stored);
     }
     if (skip(&in, "pbkdf2_sha512$")) {
         return parse_pbkdf2(in, FUA_SHA512, true, stored);
+    }
+    if (skip(&in, "pbkdf2_sha1$")) {
+        return parse_pbkdf2(in, FUA_SHA1, true, stored);
     }
     stored->foreign = true;
     if (skip(&in, "argon2$")) {
@@ -270,7 +276,7 @@ static fua_status compute(const fua_allocator *al, fua_cpu cpu, const fua_stored
         return fua_argon2(al, cpu, &stored->argon2, (fua_bytes){password, size},
                           (fua_bytes){stored->salt, stored->salt_size}, none, none, digest, stored->digest_size);
     case FUA_STORED_PBKDF2:
-        return fua_pbkdf2(fua_sha2_of(stored->hash, cpu), password, size, stored->salt, stored->salt_size,
+        return fua_pbkdf2(fua_sha_of(stored->hash, cpu), password, size, stored->salt, stored->salt_size,
                           stored->rounds, digest, stored->digest_size);
     }
     return FUA_ERR_ARG;
@@ -372,7 +378,9 @@ fua_status fua_stored_hash(const fua_allocator *al, fua_cpu cpu, fua_stored *sto
         out = put_number(put(out, ",p="), stored->argon2.lanes);
         out = put_salt_and_digest(out, FUA_BASE64_STANDARD, stored);
     } else {
-        out = put(out, stored->hash == FUA_SHA256 ? "$pbkdf2-sha256$" : "$pbkdf2-sha512$");
+        out = put(out, stored->hash == FUA_SHA1     ? "$pbkdf2$"
+                       : stored->hash == FUA_SHA256 ? "$pbkdf2-sha256$"
+                                                    : "$pbkdf2-sha512$");
         out = put_salt_and_digest(put_number(out, stored->rounds), FUA_BASE64_DOT, stored);
     }
     *out = '\0';

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "crypto/argon2.h"
 #include "crypto/bcrypt.h"
-#include "crypto/sha2.h"
+#include "crypto/sha.h"
 
 #define FUA_STORED_SALT_MAX 128   /* bytes */
 #define FUA_STORED_DIGEST_MIN 16  /* bytes: shorter ones fit too many passwords */
@@ -36,7 +36,7 @@ typedef struct fua_stored {
     fua_bcrypt_record bcrypt;
     fua_stored_prehash prehash;
     fua_argon2_cost argon2;
-    fua_sha2_kind hash; /* of PBKDF2 */
+    fua_sha_kind hash; /* of PBKDF2 */
     uint32_t rounds;    /* of PBKDF2 */
     uint8_t salt[FUA_STORED_SALT_MAX], digest[FUA_STORED_DIGEST_MAX];
     size_t salt_size, digest_size;
@@ -48,7 +48,8 @@ typedef struct fua_stored {
  *   $2a$ $2b$ $2y$          crypt; with Django's "bcrypt$" before it
  *   $bcrypt-sha256$v=2,t=2b,r=12$salt$digest, $bcrypt-sha256$2b,12$salt$digest (passlib); bcrypt_sha256$$2b$... (Django)
  *   $argon2id$v=19$m=65536,t=3,p=4$salt$digest, argon2i and argon2d, v=16 or none (PHC); with Django's "argon2" before it
- *   $pbkdf2-sha256$29000$salt$digest, sha512 (passlib); pbkdf2_sha256$600000$salt$digest, sha512 (Django)
+ *   $pbkdf2-sha256$29000$salt$digest, sha512, and $pbkdf2$ for SHA-1 (passlib);
+ *                           pbkdf2_sha256$600000$salt$digest, sha512, sha1 (Django)
  */
 fua_status fua_stored_parse(const char *text, size_t size, fua_stored *stored);
 

@@ -79,6 +79,9 @@ static PyObject *password_verify(PyObject *module, PyObject *args, PyObject *kwa
     return NULL;
 }
 
+static const char *const pbkdf2_names[] = {
+    [FUA_SHA256] = "pbkdf2_sha256", [FUA_SHA384] = NULL, [FUA_SHA512] = "pbkdf2_sha512", [FUA_SHA1] = "pbkdf2_sha1"};
+
 PyDoc_STRVAR(password_parse_doc,
              "password_parse(hashed)\n--\n\n"
              "What a stored hash (str or bytes) is, or None if it is of no known form: the name of its scheme, its costs\n"
@@ -107,8 +110,7 @@ static PyObject *password_parse(PyObject *module, PyObject *args, PyObject *kwar
         result = Py_BuildValue("(s{sI}O)", "bcrypt_sha256", "rounds", stored.bcrypt.cost, own);
         break;
     case FUA_STORED_PBKDF2:
-        result = Py_BuildValue("(s{sI}O)", stored.hash == FUA_SHA256 ? "pbkdf2_sha256" : "pbkdf2_sha512", "rounds",
-                               stored.rounds, own);
+        result = Py_BuildValue("(s{sI}O)", pbkdf2_names[stored.hash], "rounds", stored.rounds, own);
         break;
     case FUA_STORED_ARGON2:
         result = Py_BuildValue("(s{sIsIsIsI}O)", argon2_names[stored.argon2.type], "memory", stored.argon2.memory,
@@ -120,15 +122,24 @@ static PyObject *password_parse(PyObject *module, PyObject *args, PyObject *kwar
     return result;
 }
 
+static bool find_pbkdf2(const char *name, fua_sha_kind *kind) {
+    for (unsigned i = 0; i < sizeof pbkdf2_names / sizeof *pbkdf2_names; i++) {
+        if (pbkdf2_names[i] != NULL && strcmp(name, pbkdf2_names[i]) == 0) {
+            *kind = (fua_sha_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The scheme of a name, and its cost from the arguments; -1 with ValueError for an unknown one. */
 static int read_scheme(const char *name, unsigned rounds, const fua_argon2_cost *cost, fua_stored *stored) {
     stored->rounds = rounds;
     if (strcmp(name, "argon2id") == 0) {
         stored->scheme = FUA_STORED_ARGON2;
         stored->argon2 = *cost;
-    } else if (strcmp(name, "pbkdf2_sha256") == 0 || strcmp(name, "pbkdf2_sha512") == 0) {
+    } else if (find_pbkdf2(name, &stored->hash)) {
         stored->scheme = FUA_STORED_PBKDF2;
-        stored->hash = strcmp(name, "pbkdf2_sha256") == 0 ? FUA_SHA256 : FUA_SHA512;
     } else if (strcmp(name, "bcrypt") == 0 || strcmp(name, "bcrypt_sha256") == 0) {
         stored->scheme = strcmp(name, "bcrypt") == 0 ? FUA_STORED_BCRYPT : FUA_STORED_BCRYPT_SHA256;
         stored->bcrypt.cost = rounds;
@@ -149,9 +160,9 @@ PyDoc_STRVAR(password_hash_doc,
              "password_hash(scheme, password, salt, *, rounds=0, memory=0, passes=0, lanes=0)\n--\n\n"
              "The hash of password (bytes) with salt (bytes), as text.\n\n"
              "scheme is 'argon2id', with memory in KiB, passes and lanes; 'bcrypt' or 'bcrypt_sha256', with rounds as a\n"
-             "base-2 logarithm and a salt of 16 bytes; 'pbkdf2_sha256' or 'pbkdf2_sha512', with rounds. The GIL is\n"
-             "released meanwhile. Raises ValueError for a NUL in the password, an unknown scheme, or a cost or salt\n"
-             "out of range.");
+             "base-2 logarithm and a salt of 16 bytes; 'pbkdf2_sha256', 'pbkdf2_sha512' or 'pbkdf2_sha1', with\n"
+             "rounds. The GIL is released meanwhile. Raises ValueError for a NUL in the password, an unknown scheme, or\n"
+             "a cost or salt out of range.");
 
 static PyObject *password_hash(PyObject *module, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"scheme", "password", "salt", "rounds", "memory", "passes", "lanes", NULL};

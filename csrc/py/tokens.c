@@ -123,7 +123,7 @@ static int make_header(fua_py_codec_key *key, PyObject *typ) {
 }
 
 static int make_secret(fua_py_codec_key *key, PyObject *secret) {
-    fua_sha2_kind kind;
+    fua_sha_kind kind;
     if (!fua_jws_hmac(key->algorithm_text, &kind)) {
         PyErr_Format(PyExc_ValueError, "TokenCodec(): %R is not an HMAC algorithm (HS256, HS384, HS512)",
                      key->algorithm);
@@ -137,14 +137,14 @@ static int make_secret(fua_py_codec_key *key, PyObject *secret) {
         PyErr_SetString(PyExc_ValueError, "TokenCodec(): a secret must not be empty");
         return -1;
     }
-    fua_hmac_key_init(&key->hmac, fua_sha2_of(kind, fua_cpu_detect()), PyBytes_AS_STRING(secret),
+    fua_hmac_key_init(&key->hmac, fua_sha_of(kind, fua_cpu_detect()), PyBytes_AS_STRING(secret),
                       (size_t)PyBytes_GET_SIZE(secret));
     return 0;
 }
 
 /* (algorithm, kid or None, secret), or (algorithm, kid or None, sign or None, verify); the key owns what it has. */
 static int make_key(fua_py_codec_key *key, PyObject *item, PyObject *typ) {
-    fua_sha2_kind kind;
+    fua_sha_kind kind;
     if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) < 3 || PyTuple_GET_SIZE(item) > 4) {
         PyErr_SetString(PyExc_TypeError, "TokenCodec(): keys must be tuples of 3 or 4");
         return -1;

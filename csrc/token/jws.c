@@ -71,11 +71,11 @@ fua_status fua_jws_read_header(fua_text encoded, char scratch[FUA_JWS_HEADER_MAX
     return status;
 }
 
-bool fua_jws_hmac(fua_text algorithm, fua_sha2_kind *kind) {
+bool fua_jws_hmac(fua_text algorithm, fua_sha_kind *kind) {
     static const char *const names[] = {[FUA_SHA256] = "HS256", [FUA_SHA384] = "HS384", [FUA_SHA512] = "HS512"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (fua_text_equal(algorithm, fua_text_of(names[i]))) {
-            *kind = (fua_sha2_kind)i;
+            *kind = (fua_sha_kind)i;
             return true;
         }
     }
@@ -110,7 +110,7 @@ bool fua_jws_same_type(fua_text typ, fua_text wanted) {
 }
 
 fua_status fua_jws_verify(const fua_hmac_key *key, const fua_jws *parts) {
-    uint8_t given[FUA_SHA2_DIGEST_MAX + 2], wanted[FUA_SHA2_DIGEST_MAX];
+    uint8_t given[FUA_SHA_DIGEST_MAX + 2], wanted[FUA_SHA_DIGEST_MAX];
     size_t size;
     if (parts->signature.size != fua_base64_size(key->hash.digest_size)) {
         return FUA_ERR_MISMATCH;
@@ -131,7 +131,7 @@ size_t fua_jws_signature_size(const fua_hmac_key *key) {
 }
 
 void fua_jws_sign(const fua_hmac_key *key, char *token, size_t size) {
-    uint8_t mac[FUA_SHA2_DIGEST_MAX];
+    uint8_t mac[FUA_SHA_DIGEST_MAX];
     fua_hmac(key, token, size, mac);
     token[size] = '.';
     (void)fua_base64_encode(FUA_BASE64_URL, mac, key->hash.digest_size, token + size + 1);

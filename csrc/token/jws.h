@@ -33,7 +33,7 @@ fua_status fua_jws_split(fua_text token, fua_jws *parts);
 fua_status fua_jws_read_header(fua_text encoded, char scratch[FUA_JWS_HEADER_MAX], fua_jws_header *header);
 
 /* The hash of HS256, HS384 and HS512; false for any other name. */
-bool fua_jws_hmac(fua_text algorithm, fua_sha2_kind *kind);
+bool fua_jws_hmac(fua_text algorithm, fua_sha_kind *kind);
 
 /* Whether `typ` names the media type `wanted`: case and a leading "application/" do not count (RFC 7515, 4.1.9). */
 bool fua_jws_same_type(fua_text typ, fua_text wanted);

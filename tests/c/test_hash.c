@@ -5,27 +5,27 @@
 
 static const fua_cpu PLAIN = {false, false};
 
-static fua_sha2_kind kind_of(const char *name) {
+static fua_sha_kind kind_of(const char *name) {
     const char *bits = name + strlen(name) - 3;
-    return strcmp(bits, "256") == 0 ? FUA_SHA256 : strcmp(bits, "384") == 0 ? FUA_SHA384 : FUA_SHA512;
+    return strcmp(bits, "A-1") == 0 ? FUA_SHA1 : strcmp(bits, "256") == 0 ? FUA_SHA256 : strcmp(bits, "384") == 0 ? FUA_SHA384 : FUA_SHA512;
 }
 
-static void test_sha2_vector(const vector *v) {
-    uint8_t digest[FUA_SHA2_DIGEST_MAX];
+static void test_sha_vector(const vector *v) {
+    uint8_t digest[FUA_SHA_DIGEST_MAX];
     fua_cpu cpus[] = {PLAIN, fua_cpu_detect()};
     for (size_t i = 0; i < 2; i++) {
-        fua_sha2 hash = fua_sha2_of(kind_of(v->name), cpus[i]);
-        fua_sha2_digest(&hash, v->fields[0], v->sizes[0], digest);
+        fua_sha hash = fua_sha_of(kind_of(v->name), cpus[i]);
+        fua_sha_digest(&hash, v->fields[0], v->sizes[0], digest);
         CHECK(v->sizes[1] == hash.digest_size && memcmp(digest, v->fields[1], hash.digest_size) == 0);
     }
 }
 
 static void test_hmac_vector(const vector *v) {
-    uint8_t mac[FUA_SHA2_DIGEST_MAX];
+    uint8_t mac[FUA_SHA_DIGEST_MAX];
     fua_cpu cpus[] = {PLAIN, fua_cpu_detect()};
     for (size_t i = 0; i < 2; i++) {
         fua_hmac_key key;
-        fua_hmac_key_init(&key, fua_sha2_of(kind_of(v->name), cpus[i]), v->fields[0], v->sizes[0]);
+        fua_hmac_key_init(&key, fua_sha_of(kind_of(v->name), cpus[i]), v->fields[0], v->sizes[0]);
         for (int again = 0; again < 2; again++) { /* a key is not used up */
             fua_hmac(&key, v->fields[1], v->sizes[1], mac);
             CHECK(v->sizes[2] == key.hash.digest_size && memcmp(mac, v->fields[2], v->sizes[2]) == 0);
@@ -41,18 +41,18 @@ static void test_sizes_and_portions(void) {
         data[i] = (uint8_t)test_random(&seed);
     }
     for (int kind = FUA_SHA256; kind <= FUA_SHA512; kind++) {
-        fua_sha2 plain = fua_sha2_of((fua_sha2_kind)kind, PLAIN);
-        fua_sha2 best = fua_sha2_of((fua_sha2_kind)kind, fua_cpu_detect());
+        fua_sha plain = fua_sha_of((fua_sha_kind)kind, PLAIN);
+        fua_sha best = fua_sha_of((fua_sha_kind)kind, fua_cpu_detect());
         for (size_t size = 0; size <= sizeof data; size++) {
             uint8_t *exact = malloc(size > 0 ? size : 1); /* a sanitizer sees one byte too many */
             CHECK(exact != NULL);
             memcpy(exact, data, size);
-            fua_sha2_digest(&plain, exact, size, portable);
+            fua_sha_digest(&plain, exact, size, portable);
             size_t before = size / plain.block_size / 2 * plain.block_size;
-            fua_sha2_state state;
-            fua_sha2_start(&best, &state);
+            fua_sha_state state;
+            fua_sha_start(&best, &state);
             best.compress(&state, exact, before / best.block_size);
-            fua_sha2_finish(&best, &state, before, exact + before, size - before, fast);
+            fua_sha_finish(&best, &state, before, exact + before, size - before, fast);
             CHECK(memcmp(portable, fast, plain.digest_size) == 0);
             free(exact);
         }
@@ -129,7 +129,7 @@ static void test_buffer(void) {
 }
 
 int main(void) {
-    vectors_run("sha2", 12, test_sha2_vector);
+    vectors_run("sha", 15, test_sha_vector);
     vectors_run("hmac", 18, test_hmac_vector);
     test_sizes_and_portions();
     test_base64();

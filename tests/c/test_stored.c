@@ -23,11 +23,13 @@ static void test_blake2b_vector(const vector *v) {
 
 static void test_pbkdf2_vector(const vector *v) {
     uint8_t out[64];
-    fua_sha2_kind kind = strcmp(v->name, "PBKDF2-SHA256") == 0 ? FUA_SHA256 : FUA_SHA512;
+    fua_sha_kind kind = strcmp(v->name, "PBKDF2-SHA1") == 0     ? FUA_SHA1
+                        : strcmp(v->name, "PBKDF2-SHA256") == 0 ? FUA_SHA256
+                                                                : FUA_SHA512;
     uint32_t rounds = (uint32_t)vector_number(v, 2);
     fua_cpu cpus[] = {PLAIN, fua_cpu_detect()};
     for (size_t i = rounds > 5000; i < 2; i++) {
-        CHECK_OK(fua_pbkdf2(fua_sha2_of(kind, cpus[i]), v->fields[0], v->sizes[0], v->fields[1], v->sizes[1], rounds, out,
+        CHECK_OK(fua_pbkdf2(fua_sha_of(kind, cpus[i]), v->fields[0], v->sizes[0], v->fields[1], v->sizes[1], rounds, out,
                             v->sizes[3]));
         CHECK(memcmp(out, v->fields[3], v->sizes[3]) == 0);
     }
@@ -101,12 +103,13 @@ static void test_bounds(void) {
     CHECK(fua_argon2(al, PLAIN, &good, password, (fua_bytes){"somesal", 7}, none, none, out, 16) == FUA_ERR_ARG);
     CHECK(fua_argon2(al, PLAIN, &good, password, salt, none, none, out, 3) == FUA_ERR_ARG);
     CHECK_OK(fua_argon2(al, PLAIN, &good, none, salt, none, none, out, 16));
-    fua_sha2 sha256 = fua_sha2_of(FUA_SHA256, PLAIN);
+    fua_sha sha256 = fua_sha_of(FUA_SHA256, PLAIN);
     CHECK(fua_pbkdf2(sha256, "a", 1, "b", 1, 0, out, 16) == FUA_ERR_ARG);
     CHECK(fua_pbkdf2(sha256, "a", 1, "b", FUA_PBKDF2_SALT_MAX + 1, 1, out, 16) == FUA_ERR_ARG);
 }
 
-/* Hashes of "password"; made with passlib 1.7.4, argon2-cffi 25.1.0 and Django 5.2's hashers. */
+/* Hashes of "password"; made with passlib 1.7.4, argon2-cffi 25.1.0 and Django 5.2's hashers (SHA-1 in its
+ * form: RFC 6070's third vector). */
 static const char *const HASHES[] = {
     "$2b$04$8aKADAFKnEAtHs70h.eynuJCQSWqD79JUJzfG9jurcVm5lB/7d5pG",
     "$2a$04$bUsPBlllVKGU3zqpqqRMW.V/obwNgWj7Bq2ztvaGrflfMG5uD6YcG",
@@ -121,6 +124,8 @@ static const char *const HASHES[] = {
     "$argon2i$m=8,t=1,p=1$MDEyMzQ1Njc$yX87dFuO6iFG2TgsnQ9hzw",
     "$bcrypt-sha256$v=2,t=2b,r=4$n79VH.0Q2TMWmt3Oqt9uku$sdU2s51xApBVBMVw4RZiJY.7FC1fevu",
     "$bcrypt-sha256$2b,4$n79VH.0Q2TMWmt3Oqt9uku$218k5nCh3D4YqdpX.Zv79C4bjOSjWea",
+    "$pbkdf2$1000$MDEyMzQ1Njc4OWFiY2RlZg$DYW.LTZG5wxyiF/qvsh40/./hXk",
+    "pbkdf2_sha1$4096$salt$SwB5AbdlSJq+rUnZJvch0GWkKcE=",
     "pbkdf2_sha256$1000$seasalt$YIWkt6M1JFXrHg5s0jZjBSc7C2Cz6QvchSJ0h8Y+i7c=",
     "bcrypt$$2b$04$xMe7xVYojg5Xi5hMKsBomOIkJqTXP2EAWJG0dZGPqdv9FC0VyQS8K",
     "bcrypt_sha256$$2b$04$e41dxCAZTPRRclo5N2pSF.SoLesOBNEXmHyBHaGCRhurJhwYHV5mG",
@@ -174,7 +179,7 @@ static void test_any_text_parses_or_not(void) {
 
 int main(void) {
     vectors_run("blake2b", 28, test_blake2b_vector);
-    vectors_run("pbkdf2", 12, test_pbkdf2_vector);
+    vectors_run("pbkdf2", 17, test_pbkdf2_vector);
     vectors_run("argon2", 21, test_argon2_vector);
     test_fill_functions_agree();
     test_bounds();

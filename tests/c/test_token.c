@@ -21,12 +21,12 @@ static void test_the_rfc_example(void) {
     fua_hmac_key key;
     fua_jws parts;
     fua_jws_header header;
-    fua_sha2_kind kind;
+    fua_sha_kind kind;
     CHECK_OK(fua_base64_decode(FUA_BASE64_URL, KEY, sizeof KEY - 1, secret, &size));
     CHECK_OK(fua_jws_split(fua_text_of(TOKEN), &parts));
     CHECK_OK(fua_jws_read_header(parts.header, scratch, &header));
     CHECK(fua_jws_hmac(header.algorithm, &kind) && kind == FUA_SHA256 && header.has_typ && !header.has_kid);
-    fua_hmac_key_init(&key, fua_sha2_of(kind, fua_cpu_detect()), secret, size);
+    fua_hmac_key_init(&key, fua_sha_of(kind, fua_cpu_detect()), secret, size);
     CHECK_OK(fua_jws_verify(&key, &parts));
     char again[sizeof TOKEN];
     memcpy(again, TOKEN, parts.signed_part.size);
@@ -78,7 +78,7 @@ static void test_headers(void) {
     memset(wide + strlen(wide), 'k', 900);
     strcat(wide, "\"}");
     CHECK(header_status(wide) == FUA_ERR_LIMIT);
-    fua_sha2_kind kind;
+    fua_sha_kind kind;
     for (const char *const *name = (const char *const[]){"none", "None", "hs256", "HS", "S", "", "HS2560", "RS256", NULL}; *name; name++) {
         CHECK(!fua_jws_hmac(fua_text_of(*name), &kind));
     }
@@ -157,7 +157,7 @@ static void test_keys_of_each_size(void) {
     for (int kind = FUA_SHA256; kind <= FUA_SHA512; kind++) {
         fua_hmac_key key;
         fua_jws parts;
-        fua_hmac_key_init(&key, fua_sha2_of((fua_sha2_kind)kind, PLAIN), "key", 3);
+        fua_hmac_key_init(&key, fua_sha_of((fua_sha_kind)kind, PLAIN), "key", 3);
         fua_jws_sign(&key, token, 3);
         token[3 + fua_jws_signature_size(&key)] = '\0';
         CHECK_OK(fua_jws_split(fua_text_of(token), &parts));

@@ -38,12 +38,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fua_hmac_key key;
     if (fua_jws_split((fua_text){text, size}, &parts) == FUA_OK) {
         CHECK(parts.header.size + parts.payload.size + parts.signature.size + 2 == size);
-        fua_sha2_kind kind = FUA_SHA256;
+        fua_sha_kind kind = FUA_SHA256;
         if (fua_jws_read_header(parts.header, scratch, &header) == FUA_OK) {
             (void)fua_jws_hmac(header.algorithm, &kind);
             (void)fua_jws_same_type(header.typ, (fua_text){"JWT", 3});
         }
-        fua_hmac_key_init(&key, fua_sha2_of(kind, fua_cpu_detect()), "key", 3);
+        fua_hmac_key_init(&key, fua_sha_of(kind, fua_cpu_detect()), "key", 3);
         if (fua_jws_verify(&key, &parts) == FUA_OK) {
             char *again = malloc(parts.signed_part.size + fua_jws_signature_size(&key));
             CHECK(again != NULL);

@@ -1,4 +1,4 @@
-#include "crypto/sha2.h"
+#include "crypto/sha.h"
 
 #include <string.h>
 
@@ -65,7 +65,7 @@ static inline void store64(uint8_t *at, uint64_t word) {
 
 /* The two functions differ in word size, rounds and rotations; `i & 15` keeps the last 16 words of the schedule. */
 #define COMPRESS(NAME, WORD, BITS, FIELD, LOAD, ROUNDS, K, A1, A2, A3, E1, E2, E3, S1, S2, S3, T1, T2, T3)             \
-    static void NAME(fua_sha2_state *state, const uint8_t *data, size_t blocks) {                                      \
+    static void NAME(fua_sha_state *state, const uint8_t *data, size_t blocks) {                                      \
         WORD w[16];                                                                                                    \
         for (; blocks > 0; blocks--, data += sizeof w) {                                                               \
             WORD a = state->FIELD[0], b = state->FIELD[1], c = state->FIELD[2], d = state->FIELD[3];                   \
@@ -106,6 +106,36 @@ static inline void store64(uint8_t *at, uint64_t word) {
 COMPRESS(compress256, uint32_t, 32, w32, load32, 64, K256, 2, 13, 22, 6, 11, 25, 7, 18, 3, 17, 19, 10)
 COMPRESS(compress512, uint64_t, 64, w64, load64, 80, K512, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19, 61, 6)
 
+/* FIPS 180-4, 6.1.2.  Portable only: it serves old hashes until their first login. */
+static void compress1(fua_sha_state *state, const uint8_t *data, size_t blocks) {
+    static const uint32_t k[4] = {0x5A827999U, 0x6ED9EBA1U, 0x8F1BBCDCU, 0xCA62C1D6U};
+    uint32_t w[16];
+    for (; blocks > 0; blocks--, data += sizeof w) {
+        uint32_t a = state->w32[0], b = state->w32[1], c = state->w32[2], d = state->w32[3], e = state->w32[4];
+        for (unsigned i = 0; i < 80; i++) {
+            if (i < 16) {
+                w[i] = load32(data + 4 * i);
+            } else {
+                uint32_t x = w[(i + 13) & 15] ^ w[(i + 8) & 15] ^ w[(i + 2) & 15] ^ w[i & 15];
+                w[i & 15] = ROTR(32, x, 31);
+            }
+            uint32_t f = i < 20 ? d ^ (b & (c ^ d)) : i >= 40 && i < 60 ? (b & c) | (d & (b | c)) : b ^ c ^ d;
+            uint32_t t = ROTR(32, a, 27) + f + e + k[i / 20] + w[i & 15];
+            e = d;
+            d = c;
+            c = ROTR(32, b, 2);
+            b = a;
+            a = t;
+        }
+        state->w32[0] += a;
+        state->w32[1] += b;
+        state->w32[2] += c;
+        state->w32[3] += d;
+        state->w32[4] += e;
+    }
+    fua_wipe(w, sizeof w);
+}
+
 #if FUA_X86
 
 /* Four rounds on the words in M0.  The instructions keep the state as ABEF and CDGH. */
@@ -132,7 +162,7 @@ COMPRESS(compress512, uint64_t, 64, w64, load64, 80, K512, 28, 34, 39, 14, 18, 4
         X86_ROUNDS((I) + 3, m3);                                                                                       \
     } while (0)
 
-__attribute__((target("sha,sse4.1,ssse3"))) static void compress256_x86(fua_sha2_state *state, const uint8_t *data,
+__attribute__((target("sha,sse4.1,ssse3"))) static void compress256_x86(fua_sha_state *state, const uint8_t *data,
                                                                          size_t blocks) {
     const __m128i big_endian = _mm_set_epi32(0x0C0D0E0F, 0x08090A0B, 0x04050607, 0x00010203);
     __m128i *words = (__m128i *)(void *)state->w32;
@@ -164,24 +194,28 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress256_x86(fua_sha2
 
 #endif
 
-fua_sha2 fua_sha2_of(fua_sha2_kind kind, fua_cpu cpu) {
+fua_sha fua_sha_of(fua_sha_kind kind, fua_cpu cpu) {
     (void)cpu;
+    if (kind == FUA_SHA1) {
+        return (fua_sha){compress1, 64, 20, kind};
+    }
     if (kind != FUA_SHA256) {
-        return (fua_sha2){compress512, 128, kind == FUA_SHA384 ? 48 : 64, kind};
+        return (fua_sha){compress512, 128, kind == FUA_SHA384 ? 48 : 64, kind};
     }
 #if FUA_X86
     if (cpu.sha) {
-        return (fua_sha2){compress256_x86, 64, 32, kind};
+        return (fua_sha){compress256_x86, 64, 32, kind};
     }
 #endif
-    return (fua_sha2){compress256, 64, 32, kind};
+    return (fua_sha){compress256, 64, 32, kind};
 }
 
-void fua_sha2_start(const fua_sha2 *hash, fua_sha2_state *state) {
+void fua_sha_start(const fua_sha *hash, fua_sha_state *state) {
     /* FIPS 180-4, 5.3: fractional bits of the square roots of the first primes, for SHA-384 of the ninth and on. */
     static const uint32_t h256[8] = {
         0x6A09E667U, 0xBB67AE85U, 0x3C6EF372U, 0xA54FF53AU, 0x510E527FU, 0x9B05688CU, 0x1F83D9ABU, 0x5BE0CD19U,
     };
+    static const uint32_t h1[5] = {0x67452301U, 0xEFCDAB89U, 0x98BADCFEU, 0x10325476U, 0xC3D2E1F0U};
     static const uint64_t h384[8] = {
         UINT64_C(0xCBBB9D5DC1059ED8), UINT64_C(0x629A292A367CD507), UINT64_C(0x9159015A3070DD17), UINT64_C(0x152FECD8F70E5939),
         UINT64_C(0x67332667FFC00B31), UINT64_C(0x8EB44A8768581511), UINT64_C(0xDB0C2E0D64F98FA7), UINT64_C(0x47B5481DBEFA4FA4),
@@ -190,16 +224,18 @@ void fua_sha2_start(const fua_sha2 *hash, fua_sha2_state *state) {
         UINT64_C(0x6A09E667F3BCC908), UINT64_C(0xBB67AE8584CAA73B), UINT64_C(0x3C6EF372FE94F82B), UINT64_C(0xA54FF53A5F1D36F1),
         UINT64_C(0x510E527FADE682D1), UINT64_C(0x9B05688C2B3E6C1F), UINT64_C(0x1F83D9ABFB41BD6B), UINT64_C(0x5BE0CD19137E2179),
     };
-    if (hash->kind == FUA_SHA256) {
+    if (hash->kind == FUA_SHA1) {
+        memcpy(state->w32, h1, sizeof h1);
+    } else if (hash->kind == FUA_SHA256) {
         memcpy(state->w32, h256, sizeof h256);
     } else {
         memcpy(state->w64, hash->kind == FUA_SHA384 ? h384 : h512, sizeof h512);
     }
 }
 
-void fua_sha2_finish(const fua_sha2 *hash, fua_sha2_state *state, uint64_t before, const void *data, size_t size,
+void fua_sha_finish(const fua_sha *hash, fua_sha_state *state, uint64_t before, const void *data, size_t size,
                      uint8_t *digest) {
-    uint8_t tail[2 * FUA_SHA2_BLOCK_MAX];
+    uint8_t tail[2 * FUA_SHA_BLOCK_MAX];
     size_t blocks = size / hash->block_size, rest = size % hash->block_size;
     size_t length_size = hash->block_size / 8; /* the message's size in bits ends the last block */
     size_t end = rest + 1 + length_size <= hash->block_size ? hash->block_size : 2 * hash->block_size;
@@ -218,8 +254,8 @@ void fua_sha2_finish(const fua_sha2 *hash, fua_sha2_state *state, uint64_t befor
     }
     hash->compress(state, tail, end / hash->block_size);
     fua_wipe(tail, end);
-    if (hash->kind == FUA_SHA256) {
-        for (size_t i = 0; i < 8; i++) {
+    if (hash->block_size == 64) {
+        for (size_t i = 0; i < hash->digest_size / 4; i++) {
             store32(digest + 4 * i, state->w32[i]);
         }
     } else {
@@ -229,9 +265,9 @@ void fua_sha2_finish(const fua_sha2 *hash, fua_sha2_state *state, uint64_t befor
     }
 }
 
-void fua_sha2_digest(const fua_sha2 *hash, const void *data, size_t size, uint8_t *digest) {
-    fua_sha2_state state;
-    fua_sha2_start(hash, &state);
-    fua_sha2_finish(hash, &state, 0, data, size, digest);
+void fua_sha_digest(const fua_sha *hash, const void *data, size_t size, uint8_t *digest) {
+    fua_sha_state state;
+    fua_sha_start(hash, &state);
+    fua_sha_finish(hash, &state, 0, data, size, digest);
     fua_wipe(&state, sizeof state);
 }
