@@ -82,7 +82,8 @@ class PasswordHasher:
 
     Args:
         schemes: what stored hashes may be: names (``bcrypt``, ``bcrypt_sha256``, ``argon2id``, ``pbkdf2_sha256``,
-            ``pbkdf2_sha512``, ``pbkdf2_sha1``) or :class:`Scheme` objects, such as :class:`Argon2Scheme` with other costs.
+            ``pbkdf2_sha512``, ``pbkdf2_sha1``) or :class:`Scheme` objects, such as :class:`Argon2Scheme` with other
+            costs.
         default: the scheme of new hashes; hashes of any other one are reported by :meth:`needs_update`.
         bcrypt_rounds: cost of bcrypt and bcrypt_sha256 where they are given by name, 4 to 31.
 
