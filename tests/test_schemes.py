@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import statistics
 import threading
 import time
 
@@ -149,17 +148,17 @@ def test_T9_unknown_users_and_wrong_passwords_take_the_same_time(scheme):
     hasher = PasswordHasher([scheme], scheme.name)
     stored = hasher.hash("secret")
 
-    def median(call):
-        times = []
+    def work(call):
+        times = []  # of this process's processor, the least: what else the machine does is left out
         for _ in range(15):
-            start = time.perf_counter()
+            start = time.process_time()
             assert call() is False
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
+            times.append(time.process_time() - start)
+        return min(times)
 
-    wrong = median(lambda: hasher.verify("wrong", stored))
+    wrong = work(lambda: hasher.verify("wrong", stored))
     for call in (hasher.dummy_verify, lambda: hasher.verify("x" * 5000, stored), lambda: hasher.verify("x", "none")):
-        assert wrong / 2 < median(call) < wrong * 2
+        assert wrong / 2 < work(call) < wrong * 2
 
 
 NO_COSTS = [
