@@ -269,6 +269,30 @@ def test_T3_log_out_everywhere(
         assert Client(client)("POST", "/admin/auth/logout_everywhere").status_code == 403
 
 
+@pytest.mark.parametrize("everybody", [False, True])
+def test_login_links_end_with_the_tokens(make_app: Callable[..., Any], database_url: str, everybody: bool) -> None:
+    app = make_app(database_url, token_store=JwtTokenStore(KEY))
+    auth = app.state.site.auth
+    with TestClient(app) as client:
+        root = Client(client, "root")
+        ids = {name: client.portal.call(_user, auth, name).id for name in ("root", "admin")}
+        links = {
+            name: root.act(UA, "CopyUserAuthLinkAction", each, {}).json()["data"]["auth_url"]
+            for name, each in ids.items()
+        }
+        if everybody:
+            client.portal.call(auth.logout_everybody)
+        else:
+            client.portal.call(auth.logout_everywhere, ids["admin"])
+
+        def use(name: str) -> int:
+            code = links[name].partition("token=")[2]
+            return client.post("/admin/login_by_token", data={"token": code}, follow_redirects=False).status_code
+
+        assert use("admin") == 403
+        assert use("root") == (403 if everybody else 303)
+
+
 def test_others_are_logged_out_by_those_who_may(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url, token_store=JwtTokenStore(KEY))
     enforcer = app.state.site.auth.enforcer

@@ -346,6 +346,8 @@ class Auth(Generic[UserModelT]):
     async def logout_everywhere(self, user: Union[UserModelT, int]) -> None:
         """End all tokens of an account, of every store: at once in this process, within a second in others.
 
+        Login links that were made for it end as well.
+
         Args:
             user: the account, or its id.
 
@@ -353,7 +355,8 @@ class Auth(Generic[UserModelT]):
             NotImplementedError: the store is one of the application's own that does not bind tokens, see
                 :class:`BaseTokenStore`.
         """
-        await self._end_all_of(f"u:{getattr(user, 'id', user)}")
+        user_id = getattr(user, "id", user)
+        await self._end_all_of(f"u:{user_id}", int(user_id))
 
     async def logout_everybody(self) -> None:
         """End all tokens of all accounts, as :meth:`logout_everywhere` those of one.
@@ -361,15 +364,16 @@ class Auth(Generic[UserModelT]):
         Raises:
             NotImplementedError: as there.
         """
-        await self._end_all_of(EVERYBODY)
+        await self._end_all_of(EVERYBODY, None)
 
-    async def _end_all_of(self, name: str) -> None:
+    async def _end_all_of(self, name: str, user_id: Optional[int]) -> None:
         if not getattr(self.backend.token_store, "binds", False):
             raise NotImplementedError("this token store cannot end all tokens of an account")
         life = self.backend.token_store.expire_seconds
         # longer than a token lives, also where its life was longer before
         expires = None if life is None else time.time() + max(life, KEPT_SECONDS)
         with storage_needed("ending the tokens of a user"):
+            await self.login_links.end(user_id)  # first: who comes by one now is ended by the next line
             await self.revocations.end(name, expires)
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:

@@ -74,6 +74,17 @@ class LoginLinks:
             return None
         return user
 
+    async def end(self, user_id: int | None = None) -> None:
+        """Let the codes of an account be good no longer, or those of all accounts."""
+        statement = delete(_links) if user_id is None else delete(_links).where(_links.c.user_id == user_id)
+
+        def work(session: Session) -> None:
+            session.execute(statement)
+            session.commit()
+
+        await self._ensure()
+        await run_apart(self.db, work)
+
     async def _ensure(self) -> None:
         if not self._there:
             await run_apart(self.db, lambda session: make_table(session, _links))
