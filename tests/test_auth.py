@@ -19,12 +19,15 @@ from typing import Any
 
 import httpx
 import pytest
-from app_for_tests import RA, UA, Client, settings_for
+from app_for_tests import ANY_PASSWORD, RA, UA, Client, settings_for
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+
+from fastapi_user_auth_c.passwords import PasswordHasher
+from fastapi_user_auth_c.settings import AuthSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -415,6 +418,24 @@ def test_parallel_logins(make_app: Callable[..., Any], database_url: str) -> Non
             assert sorted(answer.json()["status"] for answer in answers)[-2:] in ([-1, 0], [-2, 0])
 
     asyncio.run(main())
+
+
+def test_T9_an_unknown_name_and_a_wrong_password_get_one_answer_in_one_time(
+    make_app: Callable[..., Any], database_url: str
+) -> None:
+    settings = AuthSettings(**ANY_PASSWORD, login_attempts=0, login_attempts_per_name=0)
+    app = make_app(database_url, pwd_context=PasswordHasher(bcrypt_rounds=9), settings=settings)
+    with TestClient(app) as client:
+
+        def attempt(name: str) -> tuple[float, int, Any]:
+            start = time.process_time()  # what else the machine does is left out
+            answer = client.post("/admin/auth/gettoken", data={"username": name, "password": "wrong"})
+            return time.process_time() - start, answer.status_code, answer.json()
+
+        seen = {name: [attempt(name) for _ in range(15)] for name in ("root", "nobody", "né" * 60)}
+        assert len({json.dumps(each[1:]) for attempts in seen.values() for each in attempts}) == 1
+        least = {name: min(each[0] for each in attempts) for name, attempts in seen.items()}
+        assert all(least["root"] / 2 < each < least["root"] * 2 for each in least.values()), least
 
 
 def test_endpoints_under_other_decorators_and_empty_roles(make_app: Callable[..., Any], database_url: str) -> None:
