@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import subprocess
 import sys
@@ -131,6 +132,42 @@ for call, wanted in CASES:
 print(fired)
 """
     assert int(fresh(CALLS + CHECK + code)) > 500
+
+
+def test_a_start_that_fails_is_told_and_can_be_tried_again():
+    """Each allocation of the interpreter fails once while the module fills itself."""
+    pytest.importorskip("_testcapi")
+    code = """
+import _imp, gc
+from _testcapi import remove_mem_hooks, set_nomemory
+def start(n):
+    other = _imp.create_dynamic(core.__spec__)
+    gc.collect()  # also of a module that is empty yet
+    set_nomemory(n, n + 1)
+    try:
+        _imp.exec_dynamic(other)
+        failed = None
+    except BaseException as error:
+        failed = error
+    remove_mem_hooks()
+    # PyType_FromModuleAndSpec itself fails at times without an exception
+    assert failed is None or isinstance(failed, MemoryError) or "without" in str(failed), failed
+    return failed is None and other.PolicyEngine is not core.PolicyEngine
+fired, n = 0, 0
+while n < 500 or not started:
+    n += 1
+    started = start(n)
+    fired += not started
+print(fired)
+"""
+    assert int(fresh(code)) > 100
+
+
+def test_the_collector_sees_what_the_module_holds():
+    held = [value for value in vars(_core).values() if isinstance(value, type)]
+    assert len(held) >= 10
+    for value in held:
+        assert _core in gc.get_referrers(value)
 
 
 def interpreters():
