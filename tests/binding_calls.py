@@ -115,6 +115,14 @@ def cases(core):
         text = codec.encode({"sub": "u", "n": [1, 2.5, None, True, {"k": "\u00e9"}]}, lifetime=60, now=1000)
         return codec.decode(text, now=1001)["n"], codec.decode(text.encode(), now=1001)["exp"]
 
+    def large_token():
+        codec = core.TokenCodec([KEY], audience="b", max_size=30_000)
+        text = core.TokenCodec([KEY], max_size=30_000).encode(
+            {"aud": ["a", "b"], "many": ["\u00e9" * 500] * 9, "n": [-1.5e300, 10**15, -7, False]}
+        )
+        claims = codec.decode(text)
+        return claims["aud"], len(claims["many"]), claims["n"]
+
     def expired_token():
         codec = core.TokenCodec([KEY])
         codec.decode(codec.encode({}, lifetime=1, now=10), now=100)
@@ -250,6 +258,8 @@ def cases(core):
         (of_domain, (["admin"], ["al"], [], None)),
         (again, True),
         (lambda: core.bcrypt_hash(b"secret", b"0123456789abcdef", 4, "2y")[:7], "$2y$04$"),
+        (lambda: core.bcrypt_hash(b"secret", b"0123456789abcdef", 4, "2a")[:7], "$2a$04$"),
+        (lambda: core.bcrypt_hash(b"secret", b"0123456789abcdef", 4, "2b")[:7], "$2b$04$"),
         (custom, (True, (False, []), (True, ["admin", "d", "/a*", "allow"]))),
         (changed, (0, 1, 2, True)),
         (loaded, (False, True, True, [4, 5, 6, 8, 9, 10])),
@@ -277,6 +287,11 @@ def cases(core):
         (lambda: core.PolicyEngine().define("[matchers]\nm = nothing(r.sub)\n"), "ModelError"),
         (lambda: core.PolicyEngine().define("nothing"), "ModelError"),
         (token, ([1, 2.5, None, True, {"k": "\u00e9"}], 1060)),
+        (large_token, (["a", "b"], 9, [-1.5e300, 10**15, -7, False])),
+        (lambda: core.TokenCodec([KEY], max_size=200).encode({"text": "x" * 300}), "ValueError"),
+        (lambda: core.TokenCodec([KEY]).encode({"aud": [3]}), "ValueError"),
+        (lambda: core.TokenCodec([KEY]).encode({"aud": 3}), "ValueError"),
+        (lambda: core.TokenCodec([KEY], required=("sub",)).encode({}), "ValueError"),
         (expired_token, "TokenExpiredError"),
         (forged_token, "TokenSignatureError"),
         (another_audience, "TokenClaimError"),

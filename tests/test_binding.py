@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
+import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,9 +27,10 @@ spec.loader.exec_module(core)
 CALLS = (Path(__file__).parent / "binding_calls.py").read_text() + "\nCASES = cases(core)\n"
 
 
-def fresh(code: str, *arguments: str) -> str:
+def fresh(code: str, **environment: str) -> str:
     ran = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", LOAD + code, *arguments],
+        [sys.executable, "-X", "faulthandler", "-c", LOAD + code],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -134,6 +138,42 @@ print(fired)
     assert int(fresh(CALLS + CHECK + code)) > 500
 
 
+def test_memory_that_runs_out_in_the_core_is_told(tmp_path):
+    """Each allocation of the C core fails once in each call: MemoryError, or it did without; then all is well."""
+    compiler, library = shutil.which("cc"), tmp_path / "failing_memory.so"
+    if compiler is None or platform.libc_ver()[0] != "glibc":
+        pytest.skip("needs a C compiler and glibc")
+    source = Path(__file__).parent / "c" / "failing_memory.c"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
+    code = """
+import ctypes
+lib = ctypes.CDLL(None)
+lib.fail_at.argtypes, lib.calls_left.restype = [ctypes.c_size_t, ctypes.c_size_t, ctypes.c_long], ctypes.c_long
+with open("/proc/self/maps") as file:
+    parts = [line.split()[0].split("-") for line in file if core.__file__ in line and " r-xp " in line]
+start, end = int(parts[0][0], 16), int(parts[-1][1], 16)
+fired = 0
+for call, wanted in CASES:
+    if call.__name__ == "again":
+        continue  # a second copy of the extension's state, from the same code
+    for n in range(1, 5000):
+        lib.fail_at(start, end, n)
+        try:
+            got = call()
+        except Exception as error:
+            got = type(error).__name__
+        left = lib.calls_left()
+        lib.fail_at(start, end, 0)
+        assert got == wanted or (left == 0 and got == "MemoryError"), (call, n, got, wanted)
+        fired += left == 0
+        if left:
+            break
+    check(call, wanted)
+print(fired)
+"""
+    assert int(fresh(CALLS + CHECK + code, LD_PRELOAD=str(library))) > 500
+
+
 def test_a_start_that_fails_is_told_and_can_be_tried_again():
     """Each allocation of the interpreter fails once while the module fills itself."""
     pytest.importorskip("_testcapi")
@@ -168,6 +208,17 @@ def test_the_collector_sees_what_the_module_holds():
     assert len(held) >= 10
     for value in held:
         assert _core in gc.get_referrers(value)
+
+    def sign(data):
+        return b"signed"
+
+    def verify(mark, data):
+        return mark == b"signed"
+
+    codec, engine = _core.TokenCodec([("EdDSA", None, sign, verify)], required=("sub",)), _core.PolicyEngine()
+    for value in (sign, verify, _core.TokenCodec):
+        assert any(each is codec for each in gc.get_referrers(value))
+    assert any(each is engine for each in gc.get_referrers(_core.PolicyEngine))
 
 
 def interpreters():
