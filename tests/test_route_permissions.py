@@ -224,11 +224,23 @@ def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI,
     async def only_this(request: Any, item_id: Any, *args: Any, **kwargs: Any) -> bool:
         return [int(each) for each in item_id] == [made]
 
+    async def only_mine(request: Any, item_id: Any, *args: Any, **kwargs: Any) -> bool:
+        return item_id == [made]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "has_read_permission", only_this)
         assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 200
         other = root.data("POST", "/admin/WorkshopApp/GadgetAdmin/item", {"name": "other"})["id"]
         assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{other}").status_code == 403
+        patch.setattr(page, "has_update_permission", only_mine)
+        patch.setattr(page, "has_delete_permission", only_mine)
+        link = "/admin/WorkshopApp/GadgetAdmin/RouteTool"
+        for method, body in (("PUT", {"name": "x"}), ("DELETE", None)):
+            assert stranger(method, f"/admin/WorkshopApp/GadgetAdmin/item/{other}", body).status_code == 403
+            assert stranger(method, "/admin/WorkshopApp/GadgetAdmin/item/x", body).status_code == 403
+        assert stranger("POST", f"{link}/{other}?link_id=1").status_code == 403
+        assert stranger("POST", f"{link}/{made}?link_id=1").status_code == 200
+        assert stranger.data("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/{made}", {"name": "x"}) == 1
     assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 403
 
 

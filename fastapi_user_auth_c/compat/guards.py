@@ -21,7 +21,9 @@ GUARDS = ("page_permission_depend", "router_permission_depend")
 _MARK = "__guard__"
 
 ACTIONS: dict[str, int] = {"list": 2, "read": 1, "create": 1, "update": 2, "delete": 1}
-"""The routes of a model page, each with what its permission takes besides the request: None for "any at all"."""
+"""The routes of a model page, each with how much its permission takes besides the request: None for "any at all"."""
+OF_ROWS = ("read", "update", "delete")
+"""Those whose permission takes the ids of rows first."""
 
 
 def _is_guard(call: Any) -> bool:
@@ -58,13 +60,27 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
+def _ids(page: Any, request: Request) -> list[Any] | None:
+    """The rows that the address names, as the route itself will have them; None without any, or when they are none."""
+    from fastapi_amis_admin.crud.parser import get_python_type_parse
+    from fastapi_amis_admin.crud.utils import parser_str_set_list
+
+    try:
+        return list(map(get_python_type_parse(page.pk), parser_str_set_list(request.path_params["item_id"]))) or None
+    except (KeyError, ValueError, TypeError, ArithmeticError):
+        return None
+
+
 def _guard(page: Any, action: str, size: int) -> Callable[[Request], Awaitable[None]]:
     """Lets nobody pass who may not do something at all; whether they may with these rows the route asks afterwards."""
 
     async def guard(request: Request) -> None:
         await _find_user(page, request)
+        asked: list[Any] = [None] * size
+        if action in OF_ROWS:
+            asked[0] = _ids(page, request)  # a rule of the application's own may be about them
         try:
-            allowed = await getattr(page, f"has_{action}_permission")(request, *[None] * size)
+            allowed = await getattr(page, f"has_{action}_permission")(request, *asked)
         except HTTPException:
             raise
         except Exception:  # an application's own rule, which does not go without the rows
