@@ -6,6 +6,8 @@ one changes nothing and returns False.
 
 Both enforcers share one code.  What may have to wait is written once, as coroutines, in :class:`PolicyWriter`;
 :class:`AsyncEnforcer` inherits it, and each method of :class:`Enforcer` runs the coroutine of its name to the end.
+The file is long because Casbin's API has that many methods; each of them is a few lines over those that change, read
+and follow the policy.
 """
 
 from __future__ import annotations
