@@ -121,8 +121,9 @@ def main() -> None:
     for file in sorted(lines):
         groups["csrc/py" if file.startswith("py/") else "csrc without py"].append(file)
     print(f"{'':28}{'lines':>20}{'branches':>24}")
+    groups["csrc"] = [file for files in groups.values() for file in files]
     for group, files in groups.items():
-        for file in files:
+        for file in files if group != "csrc" else ():
             ways = [count for counts in branches[file].values() for count in counts]
             print(f"{file:28}{share(list(lines[file].values())):>20}{share(ways):>24}")
         if files:
