@@ -3,8 +3,8 @@
     python from_original.py SOURCES --database URL           (a dry run: says what it would do)
     python from_original.py SOURCES --database URL --write
 
-The database stays as it is: tables, accounts, passwords, roles, rules and stored tokens are those of the original. What
-``doctor`` finds in it (default passwords, rows that are no rules, rules of nobody) was there before, and is only listed.
+The database stays as it is: tables, accounts, passwords, roles, rules and stored tokens are those of the original.
+What ``doctor`` finds in it (default passwords, rows that are no rules, rules of nobody) was there before; it is listed.
 Exit code 0 for nothing to look after, 1 for places that a person has to look at, 2 for arguments that cannot be used.
 """
 
@@ -12,6 +12,7 @@ import argparse
 import ast
 import asyncio
 import io
+import re
 import sys
 import tokenize
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 OLD, NEW = "fastapi_user_auth", "fastapi_user_auth_c"
-FIRST = f"import {NEW}  # before fastapi_amis_admin\n"
+FIRST = f"import {NEW}  # before fastapi_amis_admin"
 
 
 @dataclass
@@ -27,32 +28,40 @@ class Source:
     """A file, and what becomes of it."""
 
     path: Path
-    text: str
+    content: bytes
     changes: list[str] = field(default_factory=list)
-    """What is changed in ``text``, for people."""
+    """What is changed in ``content``, for people."""
     doubts: list[str] = field(default_factory=list)
     """What a person has to look at."""
 
 
 def rename(path: Path) -> Source:
     """The text of a Python file as it has to be, and what is different in it."""
-    with tokenize.open(path) as file:
-        old = file.read()
-    source = Source(path, old)
+    content = path.read_bytes()
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        old = content.decode(encoding)
+        tokens = list(tokenize.generate_tokens(io.StringIO(old, newline="").readline))
+        ast.parse(old)
+    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError) as error:
+        return Source(path, content, doubts=[f"the file, which cannot be read: {error}"])
+    source = Source(path, content)
     lines = old.splitlines(keepends=True)
-    for token in reversed(list(tokenize.generate_tokens(io.StringIO(old).readline))):
+    for token in reversed(tokens):
         row, column = token.start
-        if token.type == tokenize.NAME and token.string == OLD:
-            line = lines[row - 1]
-            lines[row - 1] = line[:column] + NEW + line[column + len(OLD) :]
-            source.changes.insert(0, f"line {row}: {OLD} -> {NEW}")
-        elif token.type in (tokenize.STRING, tokenize.COMMENT) and OLD in token.string.replace(NEW, ""):
+        if token.type == tokenize.NAME:
+            if token.string == OLD:
+                line = lines[row - 1]
+                lines[row - 1] = line[:column] + NEW + line[column + len(OLD) :]
+                source.changes.insert(0, f"line {row}: {OLD} -> {NEW}")
+        elif re.search(rf"\b{OLD}\b", token.string):
             source.doubts.insert(0, f"line {row}: the name stands in a text: {token.string.splitlines()[0]}")
     at = _first_import("".join(lines))
     if at is not None:  # fastapi_amis_admin does not load on current releases otherwise
-        lines.insert(at - 1, FIRST)
-        source.changes.insert(0, f"line {at}: {FIRST.rstrip()}")
-    source.text = "".join(lines)
+        end = "\r\n" if lines[at - 1].endswith("\r\n") else "\n"
+        lines.insert(at - 1, FIRST + end)
+        source.changes.insert(0, f"line {at}: {FIRST}")
+    source.content = "".join(lines).encode(encoding)
     return source
 
 
@@ -97,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         for text in source.doubts:
             print(f"{source.path}, look at {text}")
         if args.write and source.changes:
-            source.path.write_text(source.text, encoding="utf-8")
+            source.path.write_bytes(source.content)
     changed = sum(bool(source.changes) for source in sources)
     print(f"{changed} of {len(sources)} files {'changed' if args.write else 'would change'}")
     findings = asyncio.run(look_at(args.database)) if args.database else []

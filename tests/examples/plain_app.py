@@ -1,7 +1,8 @@
-"""A plain application without the admin site: accounts, routes to log in and out, and rights that are granted in code."""
+"""A plain application without the admin site: accounts, routes to log in, rights that are granted in code."""
 
+from collections.abc import Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import fastapi_user_auth_c  # noqa: F401  (before fastapi_amis_admin)
 from fastapi import Depends, FastAPI, HTTPException
@@ -32,8 +33,8 @@ app = FastAPI(lifespan=lifespan)
 app.include_router(AuthRouter(auth).router)  # POST /auth/gettoken, GET /auth/userinfo, /auth/logout, ...
 
 
-def may(action: str) -> Any:
-    """Demand a right on the articles."""
+def may(action: str) -> Callable[..., Any]:
+    """The user, who needs a right on the articles."""
 
     async def check(user: User | None = Depends(auth.get_current_user)) -> User:
         if user is None:
@@ -42,19 +43,19 @@ def may(action: str) -> Any:
             raise HTTPException(403)
         return user
 
-    return Depends(check)
+    return check
 
 
 articles = ["Welcome"]
 
 
-@app.get("/articles", dependencies=[may("read")])
+@app.get("/articles", dependencies=[Depends(may("read"))])
 async def read() -> list[str]:
     return articles
 
 
 @app.post("/articles")
-async def write(title: str, user: User = may("write")) -> dict[str, str]:
+async def write(title: str, user: Annotated[User, Depends(may("write"))]) -> dict[str, str]:
     articles.append(title)
     return {"title": title, "author": user.username}
 
