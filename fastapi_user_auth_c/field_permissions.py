@@ -22,17 +22,19 @@ def action_name(action: Any) -> str:
 
 
 def field_permission(page: str, action: str, field: str) -> tuple[str, str, str]:
-    """Object, action and group of the permission for a field."""
+    """Object, action and group of the permission for a field in an action of a page."""
     return page, f"page:{action}:{field}", f"page:{action}"
 
 
 def permission_text(page: str, action: str, field: str) -> str:
-    """The permission for a field as pages exchange it, and as people are told of it."""
+    """The permission for a field in an action of a page as pages exchange it, and as people are told of it."""
     return permission_encode(*field_permission(page, action, field))
 
 
 async def decide(auth: Any, request: Request, page: str, action: str, fields: Sequence[str]) -> set[str]:
-    """Those of the fields that the rules give to the user of a request, decided in one call."""
+    """Those of the fields that the rules give to the user of a request in an action of a page, decided in one call;
+    ``auth`` decides.
+    """
     asked = [field_permission(page, action, field) for field in fields]
     decided = enforce_once(request, auth.enforcer, await subject_of(auth, request), asked)
     return {field for field, allowed in zip(fields, decided, strict=True) if allowed}

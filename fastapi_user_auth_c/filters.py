@@ -50,6 +50,7 @@ class Ago:
     """A moment that lies so far before now; see :func:`ago`."""
 
     span: timedelta
+    """How far."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class UserAttribute:
     """An attribute of the user who asks; see :func:`user_attribute`."""
 
     name: str
+    """Its name."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,16 @@ class Condition:
     """Stands for a condition that is only known when the filter is used; see :meth:`Filter.where`."""
 
     number: int
+    """Its place among the conditions that are given then."""
 
 
 def ago(span: timedelta | float = 0, *, days: float = 0) -> Ago:
-    """A value for terms: so many seconds (or days, or a timedelta) before the moment the filter is used."""
+    """A value for terms: a span of so many seconds (or days, or a timedelta) before the moment the filter is used."""
     return Ago((span if isinstance(span, timedelta) else timedelta(seconds=span)) + timedelta(days=days))
 
 
 def user_attribute(name: str) -> UserAttribute:
-    """A value for terms: an attribute of the user. Without a user the term is not true of any row."""
+    """A value for terms: the attribute of the user with that name. Without a user the term is not true of any row."""
     return UserAttribute(name)
 
 
@@ -382,7 +385,7 @@ class Filter:
         return null, values
 
     def bind(self, *, now: datetime | None = None, user: Any = None) -> Filter:
-        """The filter of one moment and user, simplified once more."""
+        """The filter of one moment (``now``, default this one) and user, simplified once more."""
         if now is None:
             now = datetime.now()
         builder = _Builder(loose=self._loose)

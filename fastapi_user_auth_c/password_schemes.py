@@ -27,10 +27,19 @@ class Scheme(Protocol):
         """Whether ``hash`` is a well-formed hash of this scheme; only then the methods below are called with it."""
 
     def hash(self, secret: bytes, **settings: int) -> str:
-        """Hashes a password with a fresh salt. It is not empty, not too long, and has no NUL."""
+        """Hashes a password with a fresh salt.
+
+        Args:
+            secret: the password, which is not empty, not too long, and has no NUL.
+            settings: such as costs, for this hash only.
+
+        Raises:
+            TypeError: the scheme has no such setting.
+            ValueError: a setting is out of range.
+        """
 
     def verify(self, secret: bytes, hash: str) -> bool:
-        """Whether the password belongs to the hash."""
+        """Whether the password (``secret``) belongs to the hash."""
 
     def needs_update(self, hash: str) -> bool:
         """Whether ``hash`` was made with weaker or other settings than this scheme has now."""
@@ -60,23 +69,28 @@ class _CoreScheme:
                 raise ValueError(f"{self.name} {setting} must be between {least} and {most}, not {value}")
 
     def identify(self, hash: str) -> bool:
+        """As :meth:`Scheme.identify`: whether a hash is one of this scheme."""
         parsed = password_parse(hash)
         return parsed is not None and parsed[0] == self.name
 
     def hash(self, secret: bytes, **settings: int) -> str:
+        """As :meth:`Scheme.hash`: the hash of ``secret``, with other ``settings`` where some are given."""
         self._check(settings)
         return password_hash(self.name, secret, secrets.token_bytes(16), **{**self._costs, **settings})
 
     def verify(self, secret: bytes, hash: str) -> bool:
+        """As :meth:`Scheme.verify`: whether ``secret`` belongs to the hash."""
         return password_verify(secret, hash)
 
     def needs_update(self, hash: str) -> bool:
+        """As :meth:`Scheme.needs_update`: whether a hash was made with weaker settings."""
         parsed = password_parse(hash)
         if parsed is None or parsed[0] != self.name or not parsed[2]:
             return True
         return any(parsed[1][cost] < wanted for cost, wanted in self._costs.items())
 
     def dummy_hash(self) -> str:
+        """As :meth:`Scheme.dummy_hash`."""
         raise NotImplementedError
 
 

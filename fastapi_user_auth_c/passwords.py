@@ -180,7 +180,8 @@ class PasswordHasher:
         """Whether a stored hash should be replaced at the next login.
 
         So for another scheme than the default one, a lower cost than the configured one, a variant other than ``2b``,
-        and for text that is no hash at all. The other arguments are accepted as passlib does, and ignored.
+        and for text that is no hash at all. ``scheme``, ``category`` and ``secret`` are accepted as passlib does, and
+        ignored.
         """
         text = _text(hash)
         found = self._find(text)
@@ -191,9 +192,19 @@ class PasswordHasher:
     ) -> tuple[bool, str | None]:
         """Verifies as :meth:`verify` does, and makes a new hash where :meth:`needs_update` asks for one.
 
+        Args:
+            secret: the password to check.
+            hash: what is stored.
+            scheme: the only scheme that the hash may be of; default any of the accepted ones.
+            category: accepted as passlib does, and ignored.
+
         Returns:
             ``(False, None)``, ``(True, None)``, or ``(True, new_hash)``: store ``new_hash`` in place of the old one.
             There is none for an old password longer than could be set today: only its owner can choose another.
+
+        Raises:
+            TypeError: ``secret`` is neither text nor bytes.
+            ValueError: ``scheme`` is not one of the schemes.
         """
         if not self.verify(secret, hash, scheme, category):
             return False, None

@@ -36,12 +36,14 @@ GROUP = "page:select"
 
 
 async def subject_of(auth: Any, request: Request) -> str:
-    """The subject of a request: ``u:`` and the user name, ``u:guest`` for guests."""
+    """The subject of a request: ``u:`` and the user name, ``u:guest`` for guests, as ``auth`` knows them."""
     return f"u:{await auth.get_current_user_identity(request) or SystemUserEnum.GUEST}"
 
 
 async def in_force(auth: Any, request: Request, page: str, permissions: Sequence[SelectPerm]) -> list[bool]:
-    """Which sets of rows are in force for the user of a request, decided in one call."""
+    """Which of the permissions (sets of rows) of a page are in force for the user of a request, decided by ``auth`` in
+    one call.
+    """
     subject = await subject_of(auth, request)
     asked = [(page, f"{GROUP}:{permission.name}", GROUP) for permission in permissions]
     decided = enforce_once(request, auth.enforcer, subject, asked)
@@ -49,7 +51,11 @@ async def in_force(auth: Any, request: Request, page: str, permissions: Sequence
 
 
 def check_groups(permissions: Iterable[SelectPerm], any_of: Iterable[Collection[str]]) -> None:
-    """ValueError for groups that name a set there is not, which would lock everybody out, or nobody."""
+    """Look whether groups of sets are good: each name in ``any_of`` has to be that of one of the permissions.
+
+    Raises:
+        ValueError: a group names a set there is not, which would lock everybody out, or nobody.
+    """
     names = {permission.name for permission in permissions}
     for group in any_of:
         if isinstance(group, str) or not names.issuperset(group):

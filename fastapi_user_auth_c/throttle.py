@@ -33,10 +33,10 @@ AT_ONCE = 2
 
 
 class TooManyLogins(HTTPException):
-    """Status 429, with the seconds to wait in ``Retry-After`` (RFC 6585, section 4).
+    """There were too many wrong passwords: status 429, with the seconds to wait in ``Retry-After``.
 
     Args:
-        seconds: to wait.
+        seconds: how long to wait.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -85,7 +85,7 @@ class DbCounters:
         self._next_clean = 0.0
 
     async def add(self, names: Iterable[str], seconds: int) -> list[tuple[int, int]]:
-        """Count one more for each name; the counts, and the seconds until they begin anew."""
+        """Count one more for each of the names; the counts, and the seconds until they begin anew."""
         if not self._there:
             await run_apart(self.db, lambda session: make_table(session, _attempts))
             self._there = True
@@ -110,7 +110,7 @@ class DbCounters:
         return [counts[name] for name in names]
 
     async def give_back(self, names: Iterable[str]) -> None:
-        """Count one less for each name."""
+        """Count one less for each of the names."""
         ordered = sorted(names)
 
         def work(session: Session) -> None:
@@ -122,7 +122,7 @@ class DbCounters:
         await run_alone(self.db, work)
 
     async def clear(self, names: Iterable[str]) -> None:
-        """Begin anew for each name."""
+        """Begin anew for each of the names."""
         statement = delete(_attempts).where(_attempts.c.name.in_(list(names)))
 
         def work(session: Session) -> None:
@@ -145,7 +145,7 @@ class RedisCounters:
         self.prefix = prefix
 
     async def add(self, names: Iterable[str], seconds: int) -> list[tuple[int, int]]:
-        """Count one more for each name; the counts, and the seconds until they begin anew."""
+        """Count one more for each of the names; the counts, and the seconds until they begin anew."""
         async with self.redis.pipeline(transaction=True) as pipe:
             for name in names:
                 key = self.prefix + name
@@ -163,12 +163,12 @@ class RedisCounters:
     """
 
     async def give_back(self, names: Iterable[str]) -> None:
-        """Count one less for each name."""
+        """Count one less for each of the names."""
         for name in names:  # one key a script, for a cluster
             await self.redis.eval(self._GIVE_BACK, 1, self.prefix + name)  # type: ignore[misc]
 
     async def clear(self, names: Iterable[str]) -> None:
-        """Begin anew for each name."""
+        """Begin anew for each of the names."""
         for name in names:
             await self.redis.delete(self.prefix + name)
 

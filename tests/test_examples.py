@@ -1,4 +1,4 @@
-"""The documented examples of the original, each in a process of its own: their tables would clash."""
+"""The documented examples, each in a process of its own: their tables would clash."""
 
 from __future__ import annotations
 
@@ -6,26 +6,41 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from conftest import empty_database
+from test_cli import free_port
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
+WITHOUT_SITE = {"plain_app"}
+ON_POSTGRES = {"postgres"}
+OTHERWISE = {
+    "from_casbin": "test_moving_over.test_from_casbin",
+    "from_fastapi_users": "test_moving_over.test_from_fastapi_users",
+    "from_original": "test_moving_over.test_from_the_original",
+    "workers": "test_examples.test_workers_example",
+}
+"""Examples that are no application of one process, and the tests that they have instead."""
 
 
 class Visitors:
     """Requests to one application by a guest (name "") and by users whose password is their name."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, prefix: str = "/admin") -> None:
         self.client = client
+        self.prefix = prefix
         self.tokens: dict[str, str] = {}
 
     def login(self, name: str, password: str = "") -> str:
         form = {"username": name, "password": password or name}
-        out = self.client.post("/admin/auth/gettoken", data=form).json()
+        out = self.client.post(f"{self.prefix}/auth/gettoken", data=form).json()
         assert out["status"] == 0, out
         self.tokens[name] = out["data"]["access_token"]
         return self.tokens[name]
@@ -68,7 +83,7 @@ def simple(module: Any, ask: Visitors) -> None:
     assert ask.data("root", "POST", "/admin/", {})["pages"]
     assert ask.data("root", "POST", "/admin/auth/UserAdmin/list", {})["total"] == 2
     allowed = module.auth.enforcer.enforce("u:admin", module.site.unique_id, "page", "page")
-    assert allowed is (module.__name__ == "simple")
+    assert allowed is (module.__name__ != "simple_lifespan")
 
 
 @check("decorators")
@@ -221,6 +236,62 @@ def data_permissions(module: Any, ask: Visitors) -> None:
     assert seen("bob") == ["other"]
 
 
+@check("plain_app")
+def plain_app(module: Any, ask: Visitors) -> None:
+    who = ("", "reader", "editor", "root")
+    assert ask.statuses("/articles", *who) == [401, 200, 200, 200]
+    writing = [ask(name, "POST", "/articles?title=News").status_code for name in who]
+    assert writing == [401, 403, 200, 200]
+    assert ask("editor", "POST", "/articles?title=More").json() == {"title": "More", "author": "editor"}
+    assert ask("reader", "GET", "/articles").json() == ["Welcome", "News", "News", "More"]
+
+    assert [ask(name, "POST", "/writers/reader").status_code for name in who] == [403, 403, 403, 200]
+    assert ask("reader", "POST", "/articles?title=Mine").status_code == 200
+    assert ask("root", "DELETE", "/writers/reader").json() == {"changed": True}
+    assert ask("reader", "POST", "/articles?title=Mine").status_code == 403
+
+    assert ask("reader", "GET", "/auth/userinfo").json()["data"]["username"] == "reader"
+    wrong = ask.client.post("/auth/gettoken", data={"username": "reader", "password": "wrong"}).json()
+    assert wrong["status"] == -1 and not wrong["data"]
+    assert ask("reader", "GET", "/auth/logout").status_code == 307
+    assert ask.statuses("/articles", "reader", "editor") == [401, 200]
+
+
+@check("postgres")
+def postgres(module: Any, ask: Visitors) -> None:
+    simple(module, ask)
+    assert module.site.db.engine.dialect.name == "postgresql"
+    made = ask.data("root", "POST", "/admin/auth/UserAdmin/item", {"username": "carol", "password": "plum jam 3"})
+    assert made["id"] == 3
+    assert ask("admin", "POST", "/admin/auth/UserAdmin/list", {}).status_code == 403
+    assert ask.data("root", "POST", "/admin/auth/RoleAdmin/list", {})["total"] == 2
+
+
+@check("role_model")
+def role_model(module: Any, ask: Visitors) -> None:
+    page = "/admin/auth/TeamRoleAdmin"
+    made = ask.data("root", "POST", f"{page}/item", {"key": "release", "name": "Releases", "contact": "ann"})
+    assert (made["key"], made["contact"]) == ("release", "ann")
+    assert ask("bob", "POST", f"{page}/item", {"key": "x", "name": "x"}).status_code == 403
+    assert ask("bob", "POST", f"{page}/list", {}).status_code == 403
+    assert ask("bob", "GET", "/my_roles").json() == {"bob": ""} and ask.statuses("/my_roles", "") == [403]
+    assert ask("bob", "POST", "/releases").status_code == 403
+
+    bob = next(r for r in ask.data("root", "POST", "/admin/auth/UserAdmin/list", {})["items"] if r["username"] == "bob")
+    action = f"/admin/auth/UserAdmin/UpdateSubRolesAction/api?item_id={bob['id']}"
+    assert ask("bob", "POST", action, {"role_keys": "bob,release"}).status_code == 403
+    assert ask("root", "POST", action, {"role_keys": "bob,release"}).json()["status"] == 0
+    assert ask("bob", "GET", "/my_roles").json() == {"bob": "", "release": "ann"}
+    assert ask("bob", "POST", "/releases").json() == {"by": "bob"}
+
+    permissions = f"{page}/UpdateSubPagePermsAction/api?item_id={made['id']}"  # what the page of roles has besides
+    assert ask("root", "GET", permissions).json()["status"] == 0
+    assert ask.data("root", "PUT", f"{page}/item/{made['id']}", {"contact": "eve"}) == 1
+    assert ask("bob", "GET", "/my_roles").json()["release"] == "eve"
+    assert ask("root", "DELETE", f"{page}/item/{made['id']}").json()["status"] == 0
+    assert ask("bob", "POST", "/releases").status_code == 403
+
+
 def has_redis() -> bool:
     import socket
 
@@ -241,24 +312,104 @@ def run(name: str) -> None:
     from starlette.testclient import TestClient
 
     with TestClient(module.app) as client:
-        CHECKS[name](module, Visitors(client))
+        CHECKS[name](module, Visitors(client, "" if name in WITHOUT_SITE else "/admin"))
     if name != "redis_store":  # its connections belong to the event loop of the first start
         with TestClient(module.app) as client:  # the second finds the database of the first
-            assert Visitors(client).login("root")
+            assert Visitors(client, "" if name in WITHOUT_SITE else "/admin").login("root")
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]), **more}
 
 
 def test_every_example_has_a_check() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(CHECKS)
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(CHECKS) | set(OTHERWISE)
+    for test in OTHERWISE.values():
+        module, _, function = test.partition(".")
+        assert f"def {function}(" in (HERE / f"{module}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_example(name: str, tmp_path: Path) -> None:
     if name == "redis_store" and not has_redis():
         pytest.skip("no Redis server at its usual port")
-    command = [sys.executable, "-W", "ignore", __file__, name]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    with empty_database("asyncpg", tmp_path) if name in ON_POSTGRES else nullcontext("") as url:
+        command = [sys.executable, "-W", "ignore", __file__, name]
+        env = environment(DATABASE_URL=url)
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+# --- several processes
+
+
+@contextmanager
+def two_workers(url: str, folder: Path, watcher: str) -> Iterator[list[httpx.Client]]:
+    """The example under uvicorn, with a connection to each of its two processes that is kept alive."""
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "uvicorn", "workers:app", "--workers", "2", "--port", str(port)]
+    command += ["--log-level", "warning", "--app-dir", str(EXAMPLES)]
+    log = folder / "log"
+    found: dict[str, httpx.Client] = {}
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment(DATABASE_URL=url, WATCHER=watcher), stdout=out, stderr=out
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while len(found) < 2:
+                assert time.monotonic() < deadline and server.poll() is None, log.read_text()
+                client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+                try:
+                    worker = client.get("/worker").text
+                except httpx.TransportError:
+                    worker = ""
+                if worker and worker not in found:
+                    found[worker] = client
+                else:
+                    client.close()
+                    time.sleep(0.05)
+            yield list(found.values())
+        finally:
+            for client in found.values():
+                client.close()
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.mark.parametrize("watcher", ["", "postgres", "redis"])
+def test_workers_example(watcher: str, tmp_path: Path) -> None:
+    if watcher == "redis" and not has_redis():
+        pytest.skip("no Redis server at its usual port")
+    # with a watcher well before anybody would have asked the database again
+    patience = 0.5 if watcher else 1.0
+    with empty_database("asyncpg", tmp_path) as url, two_workers(url, tmp_path, watcher) as workers:
+        tokens = {}
+        for name in ("root", "bob"):
+            out = workers[0].post("/auth/gettoken", data={"username": name, "password": name}).json()
+            workers[0].cookies.clear()
+            tokens[name] = {"Authorization": f"bearer {out['data']['access_token']}"}
+        first, second = workers
+
+        def answers(client: httpx.Client) -> int:
+            return client.get("/report", headers=tokens["bob"]).status_code
+
+        assert first.get("/report").status_code == 403
+        assert first.put("/readers/bob", headers=tokens["bob"]).status_code == 403
+        assert [answers(worker) for worker in workers] == [403, 403]
+        for one, other in ((first, second), (second, first)):
+            assert one.put("/readers/bob", headers=tokens["root"]).json() == {"changed": True}
+            time.sleep(patience)
+            assert [answers(one), answers(other)] == [200, 200]
+            assert one.delete("/readers/bob", headers=tokens["root"]).json() == {"changed": True}
+            assert answers(one) == 403  # there at once
+            time.sleep(patience)
+            assert [answers(one), answers(other)] == [403, 403]
 
 
 if __name__ == "__main__":

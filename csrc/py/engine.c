@@ -162,7 +162,7 @@ static PyObject *engine_define(PyObject *self, PyObject *const *args, Py_ssize_t
 
 PyDoc_STRVAR(exchange_doc,
              "exchange($self, other, /)\n--\n\n"
-             "Take the model and rules of another engine and give it one's own: a policy built aside becomes\n"
+             "Take the model and rules of the other engine and give it one's own: a policy built aside becomes\n"
              "current in one step.");
 
 static PyObject *engine_exchange(PyObject *self, PyObject *other) {
@@ -224,11 +224,12 @@ PyDoc_STRVAR(enforce_doc,
 
 PyDoc_STRVAR(enforce_ex_doc,
              "enforce_ex($self, /, *request)\n--\n\n"
-             "The decision and the rule that made it: (bool, list of the rule's fields; empty where none did).");
+             "The decision on a request and the rule that made it: (bool, list of the rule's fields; empty where none\n"
+             "did).");
 
 PyDoc_STRVAR(reasons_doc,
              "reasons($self, /, *request)\n--\n\n"
-             "What enforce_ex answers, and every relevant rule as (rule, level, role path, page path), lowest level\n"
+             "What enforce_ex answers to a request, and every relevant rule as (rule, level, role path, page path), lowest level\n"
              "first.  Of other models than the built-in one only the deciding rule.  `enabled` does not matter here.");
 
 PyDoc_STRVAR(level_doc,
@@ -250,14 +251,14 @@ PyDoc_STRVAR(rules_doc,
              "The rules of a policy type as lists of str, oldest first.  Field values filter from field_index on;\n"
              "\"\" stands for any value, as in Casbin.");
 
-PyDoc_STRVAR(has_rule_doc, "has_rule($self, ptype, rule, /)\n--\n\nWhether a rule is in the policy.");
+PyDoc_STRVAR(has_rule_doc, "has_rule($self, ptype, rule, /)\n--\n\nWhether a rule of a type is in the policy.");
 
 PyDoc_STRVAR(count_doc, "count($self, ptype, /)\n--\n\nThe number of rules of a policy type.");
 
 PyDoc_STRVAR(reach_doc,
              "reach($self, ptype, start, domain=None, members=False, /)\n--\n\n"
-             "Everything above `start` over the links of a role type, nearest first, without `start` itself;\n"
-             "with members=True everything below it.  A cycle is walked once.");
+             "Everything above `start` over the links of a role type, of one domain where it is given, nearest first,\n"
+             "without `start` itself; with members=True everything below it.  A cycle is walked once.");
 
 PyDoc_STRVAR(types_doc, "types($self, /)\n--\n\nThe policy types of the model: {name: number of fields}.");
 
@@ -267,17 +268,18 @@ PyDoc_STRVAR(cycle_doc, "cycle($self, /)\n--\n\nA subject on a cycle of role lin
 
 PyDoc_STRVAR(check_doc,
              "check($self, ptype, rules, gone=(), /)\n--\n\n"
-             "Whether all rules may enter the policy once those in `gone` have left it; returns None.\n\n"
+             "Whether all rules of a type may enter the policy once those in `gone` have left it; returns None.\n\n"
              "Raises RuleError for a rule that does not fit the model, CycleError for role links that would close\n"
              "a cycle, TypeError for anything that is not a list or tuple of str.");
 
 PyDoc_STRVAR(add_doc,
              "add($self, ptype, rules, /)\n--\n\n"
-             "Add rules to memory; returns how many were new.  All are checked before the first is added.");
+             "Add rules of a type to memory; returns how many were new.  All are checked before the first is added.\n\n"
+             "Raises RuleError and TypeError as check() does.");
 
 PyDoc_STRVAR(remove_doc,
              "remove($self, ptype, rules, /)\n--\n\n"
-             "Take rules out of memory; returns how many were there.");
+             "Take rules of a type out of memory; returns how many were there.");
 
 PyDoc_STRVAR(load_doc,
              "load($self, rows, /)\n--\n\n"

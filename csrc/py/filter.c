@@ -312,6 +312,8 @@ PyDoc_STRVAR(filter_sql_doc,
              "filter_sql($module, items, style, quote, table, prefix, start, /)\n--\n\n"
              "(text, refs): the SQL condition of items as filter_simplify takes them, and the refs of the values in\n"
              "the order of their marks.\n\n"
+             "style is that of the marks (PEP 249), quote the one of names, table what columns are qualified with, prefix\n"
+             "and start name and number the marks.\n\n"
              "Raises TypeError and ValueError for what filter_simplify refuses, and for clauses.");
 
 static PyObject *filter_sql(PyObject *module, PyObject *args) {

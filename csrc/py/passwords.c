@@ -193,7 +193,8 @@ static PyObject *bcrypt_verify(PyObject *module, PyObject *args, PyObject *kwarg
 
 PyDoc_STRVAR(bcrypt_parse_doc,
              "bcrypt_parse(hashed)\n--\n\n"
-             "The variant ('2a', '2b' or '2y') and cost of a stored hash (str or bytes), or None if it is not one.");
+             "The variant ('2a', '2b' or '2y') and cost of the stored hash in hashed (str or bytes), or None if it is\n"
+             "not one.");
 
 static PyObject *bcrypt_parse(PyObject *module, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"hashed", NULL};

@@ -84,8 +84,8 @@ static const char *const pbkdf2_names[] = {
 
 PyDoc_STRVAR(password_parse_doc,
              "password_parse(hashed)\n--\n\n"
-             "What a stored hash (str or bytes) is, or None if it is of no known form: the name of its scheme, its costs\n"
-             "by name, and whether it is spelled as password_hash() would.");
+             "What the stored hash in hashed (str or bytes) is, or None if it is of no known form: the name of its\n"
+             "scheme, its costs by name, and whether it is spelled as password_hash() would.");
 
 static PyObject *password_parse(PyObject *module, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"hashed", NULL};

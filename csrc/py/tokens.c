@@ -340,7 +340,9 @@ PyDoc_STRVAR(codec_doc,
              "--\n\n"
              "Writes and reads signed claims (RFC 7519). Base of fastapi_user_auth_c.tokens.TokenCodec.\n\n"
              "keys holds (algorithm, kid or None, secret) for HMAC, and (algorithm, kid or None, sign or None, verify)\n"
-             "with callables sign(data) -> bytes and verify(signature, data) -> bool for others. The first one signs.");
+             "with callables sign(data) -> bytes and verify(signature, data) -> bool for others. The first one signs.\n"
+             "audience, issuer, typ and the claims in required are what a token has to have, leeway is for exp and nbf in\n"
+             "seconds, max_size the longest token in characters. ValueError for what is out of range.");
 
 static PyType_Slot codec_slots[] = {
     {Py_tp_doc, (void *)(uintptr_t)codec_doc},

@@ -41,7 +41,11 @@ from .utils import get_admin_action_options_by_subject
 
 
 async def fetch_items(admin: Any, item_id: Any, request: Optional[Request] = None) -> list[Any]:
-    """The rows of that id, as long as the user of the request sees them; HTTP 422 for what cannot be an id."""
+    """The rows of an admin page with that id (``item_id``), as long as the user of the request sees them.
+
+    Raises:
+        HTTPException: status 422; it cannot be an id.
+    """
     try:
         items = list(await admin.fetch_items(item_id))
         if request is None or not items:
@@ -56,7 +60,15 @@ async def fetch_items(admin: Any, item_id: Any, request: Optional[Request] = Non
 
 
 class BaseSubAction(ModelAction):
-    """An action on the subject that a row of the page stands for."""
+    """An action on the subject that a row of the page stands for.
+
+    Args:
+        admin: the page, of users or roles.
+        kwargs: as the action of fastapi-amis-admin takes them.
+
+    Raises:
+        TypeError: the page is neither of users nor of roles.
+    """
 
     action: Any
 
@@ -71,21 +83,33 @@ class BaseSubAction(ModelAction):
             raise TypeError(f"{admin.model.__name__} is neither a user nor a role model")
 
     async def get_subject_by_id(self, item_id: str, request: Optional[Request] = None) -> str:
-        """The subject of a row; "" when there, or in sight of the request's user, is none. HTTP 422 for no id."""
+        """The subject of a row (``item_id``); "" when there, or in sight of the request's user, is none.
+
+        Raises:
+            HTTPException: status 422; it cannot be an id.
+        """
         items = await fetch_items(self.admin, item_id, request)
         if not items:
             return ""
         return f"r:{items[0].key}" if self._subject == "r" else f"u:{items[0].username}"
 
     async def existing_subject(self, request: Request, item_id: str) -> str:
-        """The subject of a row. HTTP 422 for what is no id, 404 when there, or in sight of the user, is none."""
+        """The subject of a row (``item_id``).
+
+        Raises:
+            HTTPException: status 422 for what is no id, 404 when there, or in sight of the request's user, is none.
+        """
         subject = await self.get_subject_by_id(item_id, request)
         if not subject:
             raise HTTPException(status_code=404, detail=_("There is no such user or role"))
         return subject
 
     async def changeable_subject(self, request: Request, item_id: list[Any]) -> Optional[str]:
-        """The subject to change; None when it is the caller's own. HTTP 422 when there is none, 403 when it is root."""
+        """The subject to change, of a row (``item_id``); None when it is the caller's own.
+
+        Raises:
+            HTTPException: status 422 when there is none, 403 when it is root.
+        """
         subject = await self.get_subject_by_id(item_id[0], request) if item_id else ""
         if not subject:
             raise unprocessable(_("There is no such user or role"))
@@ -384,7 +408,11 @@ class UpdateSubDataPermAction(BaseSubPermAction):
         return get_admin_field_permission_rows(admin, action.removeprefix("page:"))
 
     def matrix(self, permission: str, posted: list[Any]) -> list[list[dict[str, Any]]]:
-        """The posted matrix, with everything but the check marks from the page itself. HTTP 422 for other rows."""
+        """The posted matrix, with everything but the check marks from the page of the permission itself.
+
+        Raises:
+            HTTPException: status 422; it has other rows.
+        """
         known = {row["rol"]: row for row in self.rows(permission) or []}
         try:
             return [

@@ -95,6 +95,7 @@ class _AccountFormAdmin(FormAdmin):
         return local_path(request.query_params.get("redirect"), f"{application_root(request)}/")
 
     def arrange(self, request: Request, form: Form, submit: str, buttons: list[Action]) -> Form:
+        """The form as the login and sign-up pages show it, with the label of its submit button and buttons below."""
         form.redirect = self.home(request)
         form.update_from_kwargs(
             title="",
@@ -348,7 +349,7 @@ class _SubjectAdmin(ModelAdmin):
         return data
 
     async def values_of_new(self, request: Request, data: dict[str, Any]) -> dict[str, Any]:
-        """Check and complete the values of a new item.
+        """Check and complete the values (``data``) of a new item.
 
         Raises:
             HTTPException: it may not be made; nothing has changed.

@@ -98,7 +98,7 @@ class AuthAdminSite(AdminSite):
         return self.router_path if self.settings.site_url else self.local_address(request)
 
     def place_page(self, request: Request, response: Response) -> Response:
-        """A page, or its JSON, with the addresses in it where the application is."""
+        """The response of a page, or its JSON, with the addresses in it where the application is."""
         prefix = application_root(request)
         if not prefix or self.settings.site_url or not hasattr(response, "body"):
             return response
@@ -108,6 +108,9 @@ class AuthAdminSite(AdminSite):
         """For a page that the user of a request may not open: guests go to the login page, others get status 403.
 
         Only a browser that is going to a page is sent somewhere; scripts get a status and a message.
+
+        Raises:
+            HTTPException: always.
         """
         if is_logged_in(request) or not wants_page(request, unclear=True):
             refuse(request)

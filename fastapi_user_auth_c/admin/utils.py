@@ -48,7 +48,7 @@ def get_admin_action_options(group: AdminGroup) -> list[dict[str, Any]]:
 def filter_options(
     options: list[dict[str, Any]], filter_func: Callable[[dict[str, Any]], bool]
 ) -> list[dict[str, Any]]:
-    """The options that pass, and those with an option below them that does."""
+    """The options that pass ``filter_func``, and those with an option below them that does."""
     result = []
     for option in options:
         children = option.get("children")
@@ -61,7 +61,7 @@ def filter_options(
 
 
 def get_admin_action_options_by_subject(enforcer: Any, subject: str, group: AdminGroup) -> list[dict[str, Any]]:
-    """The pages and actions of a group that a subject may use; all of them for root."""
+    """The pages and actions of a group that a subject may use, as an enforcer decides; all of them for root."""
     options = get_admin_action_options(group)
     if subject == ROOT:
         return options
@@ -90,6 +90,6 @@ def get_admin_grouping(group: AdminGroup) -> list[tuple[str, str]]:
 
 
 async def update_casbin_site_grouping(enforcer: Any, site: BaseAdminSite) -> None:
-    """Make the page links (``g2``) of the policy those of the site."""
+    """Make the page links (``g2``) in the policy of an enforcer those of the site."""
     pairs = dict.fromkeys(get_admin_grouping(site))
     await replace_rules(enforcer, "g2", [list(pair) for pair in pairs], 0)

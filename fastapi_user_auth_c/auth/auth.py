@@ -152,7 +152,7 @@ class Auth(Generic[UserModelT]):
     # --- passwords
 
     async def authenticate_user(self, username: str, password: Union[str, SecretStr]) -> Optional[UserModelT]:
-        """The active user of that name and password, or None.
+        """The active user of that name (``username``) and password, or None.
 
         The password is checked in a worker thread, also for unknown names, so that time tells nothing. A hash that is
         out of date is replaced.
@@ -203,7 +203,11 @@ class Auth(Generic[UserModelT]):
             set_committed_value(user, "password", password)
 
     def get_password_hash(self, password: Union[str, SecretStr]) -> str:
-        """The hash of a new password; "" for none. PasswordError when it cannot be set."""
+        """The hash of a new password; "" for none.
+
+        Raises:
+            PasswordError: it cannot be set.
+        """
         secret = _plain(password)
         return self.pwd_context.hash(secret) if secret else ""
 
@@ -422,7 +426,17 @@ class Auth(Generic[UserModelT]):
         return await filter_select(self, request, statement, permissions=permissions, **options)
 
     async def allowed_fields(self, request: Request, page: Any, action: str, fields: Any) -> list[str]:
-        """Those of the fields that the user of a request may use, see :mod:`fastapi_user_auth_c.field_permissions`."""
+        """Those of the fields that the user of a request may use, in the order they are given in.
+
+        Args:
+            request: the request.
+            page: object of the rules, or a page of the site.
+            action: such as ``list``, ``read`` or ``update``, or a name of one's own.
+            fields: the names asked for.
+
+        Raises:
+            ValueError: see :func:`fastapi_user_auth_c.field_permissions.allowed_fields`.
+        """
         from ..field_permissions import allowed_fields
 
         return await allowed_fields(self, request, page, action, fields)
@@ -583,7 +597,21 @@ class Auth(Generic[UserModelT]):
     async def request_login(
         self, request: Request, response: Response, username: str, password: Union[str, SecretStr]
     ) -> BaseApiOut[Any]:
-        """Check name and password, record the attempt, and hand out a token in the answer and in a cookie."""
+        """Check name and password, record the attempt, and hand out a token in the answer and in a cookie.
+
+        Args:
+            request: the request, whose address counts in the limits on wrong passwords.
+            response: gets the cookie.
+            username: the name.
+            password: the password.
+
+        Returns:
+            An answer with the user and the token; with status -1 where name or password are wrong.
+
+        Raises:
+            HTTPException: status 429; there were too many wrong passwords.
+            StorageUnavailable: status 503; the database or Redis does not answer.
+        """
         with storage_needed("a login"):
             return await self._request_login(request, response, username, password)
 

@@ -21,7 +21,12 @@ answered: ContextVar[Any] = ContextVar("answered", default=None)
 
 
 class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
-    """Finds the user of a request, for Starlette's ``AuthenticationMiddleware`` or as a dependency."""
+    """Finds the user of a request, for Starlette's ``AuthenticationMiddleware`` or as a dependency.
+
+    Args:
+        auth: the :class:`Auth` that it belongs to.
+        token_store: where its tokens live.
+    """
 
     def __init__(self, auth: Any, token_store: BaseTokenStore[Any]) -> None:
         self.auth = auth
@@ -49,7 +54,7 @@ class AuthBackend(AuthenticationBackend, Generic[UserModelT]):
         return self.auth, user
 
     def attach_middleware(self, app: FastAPI) -> None:
-        """Set ``request.auth`` and ``request.user`` for every request to this application."""
+        """Set ``request.auth`` and ``request.user`` for every request to ``app``."""
         app.add_middleware(Authentication, backend=self)
 
 

@@ -100,10 +100,10 @@ class StorageUnavailable(HTTPException):
 
 @contextmanager
 def storage_needed(purpose: str) -> Iterator[None]:
-    """Within: where a database or Redis does not answer, a warning and status 503.
+    """Within: where a database or Redis does not answer, a warning that names the purpose, and status 503.
 
     Raises:
-        StorageUnavailable: there was such an error.
+        StorageUnavailable: it does not answer.
     """
     try:
         yield

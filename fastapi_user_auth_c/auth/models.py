@@ -64,6 +64,7 @@ class BaseUser(PkMixin, CUDTimeMixin, UsernameMixin, PasswordMixin, EmailMixin):
 
     @property
     def display_name(self) -> str:
+        """What people are shown: the nickname, else the user name."""
         return self.nickname or self.username
 
     @property

@@ -70,7 +70,9 @@ class Revocations:
         return found is not None and found[0] > (revision or 0)
 
     def has_account_ended(self, user_id: Any, revision: int | None = None) -> bool:
-        """Whether a token of an account, made at that revision, has ended with all of the account or of everybody."""
+        """Whether a token of an account (``user_id``), made at that revision, has ended with all of the account or of
+        everybody.
+        """
         return self.has_ended(f"u:{user_id}", revision) or self.has_ended(EVERYBODY, revision)
 
     async def revision(self) -> int:

@@ -30,6 +30,9 @@ class AuthRouter(RouterMixin):
 
     Args:
         auth: the :class:`Auth`; default the class attribute.
+
+    Raises:
+        ValueError: there is neither.
     """
 
     auth: Any = None
@@ -84,10 +87,13 @@ class AuthRouter(RouterMixin):
 
     @cached_property
     def router_path(self) -> str:
+        """The path in front of the routes."""
         return str(self.router.prefix)
 
     @property
     def route_userinfo(self) -> Callable[..., Any]:
+        """The endpoint that gives the user of the request, without the password."""
+
         @self.auth.requires()
         async def userinfo(request: Request) -> Any:
             return BaseApiOut(data=request.user)
@@ -96,6 +102,8 @@ class AuthRouter(RouterMixin):
 
     @property
     def route_logout(self) -> Callable[..., Any]:
+        """The endpoint that ends the token of the request, and sends to the start."""
+
         @self.auth.requires()
         async def user_logout(request: Request) -> Any:
             refuse_foreign(request, self.auth.settings)
@@ -113,6 +121,8 @@ class AuthRouter(RouterMixin):
 
     @property
     def route_logout_everywhere(self) -> Callable[..., Any]:
+        """The endpoint that ends all tokens of the account."""
+
         @self.auth.requires()
         async def logout_everywhere(request: Request, response: Response) -> Any:
             refuse_foreign(request, self.auth.settings)
@@ -127,6 +137,8 @@ class AuthRouter(RouterMixin):
 
     @property
     def route_gettoken(self) -> Callable[..., Any]:
+        """The endpoint that takes name and password; None in a subclass for no such route."""
+
         async def oauth_token(
             request: Request, response: Response, username: str = Form(...), password: str = Form(...)
         ) -> Any:

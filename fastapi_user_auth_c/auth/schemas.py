@@ -40,6 +40,7 @@ class UserRegIn(UsernameMixin, PasswordMixin, EmailMixin):
 
     @model_validator(mode="after")
     def check_passwords_match(self) -> Self:
+        """The form, if both passwords are the same; ValueError otherwise."""
         if self.password is not None and self.password.get_secret_value() != self.password2:
             raise ValueError("passwords do not match!")
         return self
@@ -57,5 +58,5 @@ class SystemUserEnum(str, Enum):
 
 
 def login_out(schema: type[Any], user: Any) -> Any:
-    """The user in the shape of a login's answer, without the password."""
+    """The user in the shape (``schema``) of a login's answer, without the password."""
     return schema.model_construct(**user.model_dump(exclude={"password"}))  # stored values are not judged anew

@@ -23,7 +23,7 @@ __all__ = ["AuthFieldFormAdmin", "AuthFieldModelAdmin", "AuthSelectModelAdmin", 
 
 
 async def subject_of(site: Any, request: Request) -> str:
-    """The subject of a request: ``u:`` and the user name, ``u:guest`` for guests."""
+    """The subject of a request to a site: ``u:`` and the user name, ``u:guest`` for guests."""
     return await subject_of_auth(site.auth, request)
 
 

@@ -67,7 +67,7 @@ class _FieldPermissions:
         return set(known[name])
 
     async def allowed_fields(self, request: Request, action: str, fields: Sequence[str]) -> set[str]:
-        """Those of the fields that the user of a request may use here.
+        """Those of the fields that the user of a request may use here in an action.
 
         A field of the page that needs no permission is one of them; a field that the page does not have needs a rule.
         """
@@ -419,6 +419,9 @@ class AuthFieldFormAdmin(_FieldPermissions, FormAdmin):
 
     A denied field is not in the form, nor in the data it begins with. Whoever may fill in no field at all is told so,
     and submits nothing.
+
+    Raises:
+        ValueError: ``perm_fields`` or ``perm_fields_exclude`` name a field that the form does not have.
     """
 
     perm_fields: Optional[Sequence[str]] = None

@@ -16,16 +16,22 @@ from ..utils.sqltypes import SecretStrType
 
 
 class PkMixin(SQLModel):
+    """A number as primary key, given by the database."""
+
     id: Optional[int] = Field(
         default=None, title="ID", primary_key=True, nullable=False, sa_column_kwargs={"autoincrement": True}
     )
 
 
 class CreateTimeMixin(SQLModel):
+    """When the row was made."""
+
     create_time: datetime = Field(default_factory=datetime.now, title=_("Create Time"), index=True, sa_type=DateTime)
 
 
 class UpdateTimeMixin(SQLModel):
+    """When the row was changed last."""
+
     update_time: Optional[datetime] = Field(
         default_factory=datetime.now,
         title=_("Update Time"),
@@ -36,6 +42,8 @@ class UpdateTimeMixin(SQLModel):
 
 
 class DeleteTimeMixin(SQLModel):
+    """When the row was marked as deleted; None while it is not."""
+
     delete_time: Optional[datetime] = Field(None, title=_("Delete Time"), sa_type=DateTime)
 
 
@@ -44,10 +52,14 @@ class CUDTimeMixin(CreateTimeMixin, UpdateTimeMixin, DeleteTimeMixin):
 
 
 class UsernameMixin(SQLModel):
+    """A user name, which no other row has."""
+
     username: str = Field(title=_("Username"), max_length=32, unique=True, index=True, nullable=False)
 
 
 class PasswordMixin(SQLModel):
+    """The hash of a password, kept out of texts and logs."""
+
     password: SecretStr = Field(
         title=_("Password"), max_length=128, sa_type=SecretStrType, nullable=False, amis_form_item="input-password"
     )

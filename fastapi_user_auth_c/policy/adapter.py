@@ -30,7 +30,9 @@ _count: ContextVar[Callable[[int], Any] | None] = ContextVar("count", default=No
 
 @contextmanager
 def counting_rows(count: Callable[[int], Any]) -> Iterator[None]:
-    """Within: adapters tell how many rows they have just read, written or removed, in whichever thread that is."""
+    """Within: adapters tell ``count`` how many rows they have just read, written or removed, in whichever thread that
+    is.
+    """
     token = _count.set(count)
     try:
         yield
@@ -75,6 +77,7 @@ class Filter:
 
 
 def chunks(items: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
+    """The items in pieces of a size."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -160,7 +163,7 @@ class Adapter:
     # --- reading
 
     async def rows(self, filter_: Filter | None = None) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """All stored rows ``(id, ptype, v0 .. v5)``, in chunks."""
+        """All stored rows ``(id, ptype, v0 .. v5)``, or those that ``filter_`` names, in chunks."""
         table = self._db_class
         statement = select(table.id, table.ptype, *(getattr(table, name) for name in COLUMNS))
         for name in ("ptype", *COLUMNS):
@@ -242,7 +245,7 @@ class Adapter:
     async def replace_policies(
         self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]
     ) -> None:
-        """Take the old rules out and put the new ones in, in one transaction."""
+        """Take the old rules of a type out and put the new ones in, in one transaction."""
         await self.exchange_rules({ptype: (old_rules, new_rules)})
 
     async def exchange_rules(self, changes: Mapping[str, tuple[Iterable[Rule], Iterable[Rule]]]) -> None:
@@ -282,31 +285,39 @@ class Adapter:
         return await self._change(work)
 
     async def add_policy(self, sec: str, ptype: str, rule: Rule) -> None:
+        """Store a rule of a type; one that is there already stays as it is."""
         await self.replace_policies(sec, ptype, [], [rule])
 
     async def add_policies(self, sec: str, ptype: str, rules: Iterable[Rule]) -> None:
+        """Store rules of a type, in one transaction."""
         await self.replace_policies(sec, ptype, [], rules)
 
     async def remove_policy(self, sec: str, ptype: str, rule: Rule) -> None:
+        """Delete a rule of a type, however often it is stored."""
         await self.replace_policies(sec, ptype, [rule], [])
 
     async def remove_policies(self, sec: str, ptype: str, rules: Iterable[Rule]) -> None:
+        """Delete rules of a type, in one transaction."""
         await self.replace_policies(sec, ptype, rules, [])
 
     async def update_policy(self, sec: str, ptype: str, old_rule: Rule, new_rule: Rule) -> None:
+        """Replace an old rule of a type by a new one."""
         await self.replace_policies(sec, ptype, [old_rule], [new_rule])
 
     async def update_policies(self, sec: str, ptype: str, old_rules: Iterable[Rule], new_rules: Iterable[Rule]) -> None:
+        """Replace old rules of a type by new ones, in one transaction."""
         await self.replace_policies(sec, ptype, old_rules, new_rules)
 
     async def remove_filtered_policy(self, sec: str, ptype: str, field_index: int, *field_values: str) -> None:
-        """Take out the rules with these values from ``field_index`` on; ``""`` stands for any."""
+        """Delete the rules of a type with ``field_values`` from ``field_index`` on; ``""`` stands for any."""
         await self.update_filtered_policies(sec, ptype, [], field_index, *field_values)
 
     async def update_filtered_policies(
         self, sec: str, ptype: str, new_rules: Iterable[Rule], field_index: int, *field_values: str
     ) -> list[list[str]]:
-        """Replace the rules that match; returns those that were there."""
+        """Put ``new_rules`` in place of the rules of a type with ``field_values`` from ``field_index`` on; returns
+        those that were there.
+        """
         new = list(new_rules)
 
         def work(session: Session) -> list[tuple[str, ...]]:

@@ -55,7 +55,7 @@ def write_rule(fields: Sequence[str]) -> str:
 
 
 def write_file(path: str | Path, content: bytes) -> None:
-    """Give a file this content, all at once: whoever reads it finds the old content or the new, also after a crash.
+    """Give the file at a path this content, all at once: whoever reads it finds the old or the new, also after a crash.
 
     Raises:
         OSError: it cannot be written; then it holds what it held.
@@ -90,7 +90,11 @@ class FileAdapter:
         self.path = Path(path)
 
     async def rows(self, filter_: Any = None) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """All rules as ``(line number, ptype, v0, ...)``."""
+        """All rules as ``(line number, ptype, v0, ...)``.
+
+        Raises:
+            ValueError: there is a filter (``filter_``), which this adapter does not have.
+        """
         if filter_ is not None:
             raise ValueError("filtered policies are not supported by this adapter")
         with self.path.open(encoding="utf-8", newline="") as file:
@@ -107,18 +111,18 @@ class FileAdapter:
         write_file(self.path, "".join(lines).encode())
 
     async def add_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> None:
-        """Nothing yet; see ``save_policy``."""
+        """Nothing yet with the rule of that type; see ``save_policy``."""
 
     async def add_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> None:
-        """Nothing yet; see ``save_policy``."""
+        """Nothing yet with the rules of that type; see ``save_policy``."""
 
     async def remove_policy(self, sec: str, ptype: str, rule: Sequence[str]) -> None:
-        """Nothing yet; see ``save_policy``."""
+        """Nothing yet with the rule of that type; see ``save_policy``."""
 
     async def remove_policies(self, sec: str, ptype: str, rules: Iterable[Sequence[str]]) -> None:
-        """Nothing yet; see ``save_policy``."""
+        """Nothing yet with the rules of that type; see ``save_policy``."""
 
     async def replace_policies(
         self, sec: str, ptype: str, old_rules: Iterable[Sequence[str]], new_rules: Iterable[Sequence[str]]
     ) -> None:
-        """Nothing yet; see ``save_policy``."""
+        """Nothing yet with the old and new rules of that type; see ``save_policy``."""

@@ -111,7 +111,7 @@ async def examine(db: AnyDatabase, *, site: Any = None, model: Any = None) -> li
 
 
 async def repair(db: AnyDatabase, findings: Iterable[Finding]) -> int:
-    """Remove the rows of those findings that are fixable, in one transaction; returns how many rows went.
+    """Remove the rows of those findings that are fixable from the database, in one transaction; returns how many went.
 
     A row that has changed since it was examined stays.
     """

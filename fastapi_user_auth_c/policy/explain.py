@@ -74,7 +74,9 @@ def _details(level: int | None, roles: list[str], pages: list[str]) -> list[str]
 
 
 def shown(values: list[str], separator: str = ", ") -> str:
-    """Values on one line, as a terminal may have them: quoted and escaped where they are not plain."""
+    """Values on one line, with a separator between, as a terminal may have them: quoted and escaped where they are not
+    plain.
+    """
     plain = (
         value if value and value.isprintable() and not set(value) & set(" ,'\"") else repr(value) for value in values
     )

@@ -88,11 +88,11 @@ class PolicyReader(PolicyEngine):
     # --- settings
 
     def init_with_file(self, model_path: str, policy_path: str) -> None:
-        """Start over with a model file and a CSV file of rules."""
+        """Start over with a model file (``model_path``) and a CSV file of rules (``policy_path``)."""
         self.init_with_adapter(model_path, FileAdapter(policy_path))
 
     def init_with_adapter(self, model_path: str, adapter: Any = None) -> None:
-        """Start over with a model file and an adapter."""
+        """Start over with a model file (``model_path``) and an adapter."""
         self.init_with_model_and_adapter(model_path, adapter)
 
     def init_with_model_and_adapter(self, m: Any, adapter: Any = None) -> None:
@@ -108,7 +108,7 @@ class PolicyReader(PolicyEngine):
 
     @staticmethod
     def new_model(path: str = "", text: str = "") -> str:
-        """Model text, from a file or as given."""
+        """Model text: what is in the file at a path, or the text as given."""
         return Path(path).read_text(encoding="utf-8") if path else text
 
     def get_model(self) -> ModelView:
@@ -117,6 +117,7 @@ class PolicyReader(PolicyEngine):
 
     @property
     def model(self) -> ModelView:
+        """What :meth:`get_model` gives."""
         return self.get_model()
 
     def set_model(self, m: Any) -> None:
@@ -136,9 +137,11 @@ class PolicyReader(PolicyEngine):
         self.set_model(self.model_path or self._model_text)
 
     def get_adapter(self) -> Any:
+        """The adapter that rules are stored by; None for rules in memory only."""
         return self.adapter
 
     def set_adapter(self, adapter: Any) -> None:
+        """Store rules by another adapter from now on; those in memory stay until they are loaded."""
         self.adapter = adapter
         self.revision = None
 
@@ -152,16 +155,22 @@ class PolicyReader(PolicyEngine):
             watcher.set_update_callback(functools.partial(self.refresh, at_once=True))  # type: ignore[attr-defined]
 
     def get_role_manager(self) -> RoleManagerView:
+        """A view of the role links of type ``g``."""
         return self.get_named_role_manager("g")
 
     def get_named_role_manager(self, ptype: str) -> RoleManagerView:
-        """Raises ValueError for a role type the model does not define."""
+        """A view of the role links of a type.
+
+        Raises:
+            ValueError: the model does not define that type.
+        """
         if ptype not in self.rm_map:
             raise ValueError("ptype not found")
         return self.rm_map[ptype]
 
     @property
     def rm_map(self) -> dict[str, RoleManagerView]:
+        """A view of the role links of each type."""
         return {ptype: RoleManagerView(self, ptype) for ptype in self.types() if ptype != "p"}
 
     def init_rm_map(self) -> None:
@@ -171,19 +180,19 @@ class PolicyReader(PolicyEngine):
         """Kept for Casbin's API: role links here are always up to date."""
 
     def enable_enforce(self, enabled: bool = True) -> None:
-        """Switch decisions off (everything is allowed) or on again."""
+        """Switch decisions on, or with ``enabled=False`` off: then everything is allowed."""
         self.enabled = enabled
 
     def enable_auto_save(self, auto_save: bool) -> None:
-        """Whether changes are stored as they are made."""
+        """Whether changes are stored as they are made (``auto_save``)."""
         self.auto_save = auto_save
 
     def enable_auto_build_role_links(self, auto_build_role_links: bool) -> None:
-        """Kept for Casbin's API: role links here are always up to date."""
+        """Kept for Casbin's API (``auto_build_role_links``): role links here are always up to date."""
         self.auto_build_role_links = auto_build_role_links
 
     def enable_auto_notify_watcher(self, auto_notify_watcher: bool) -> None:
-        """Whether the watcher hears of changes."""
+        """Whether the watcher hears of changes (``auto_notify_watcher``)."""
         self.auto_notify_watcher = auto_notify_watcher
 
     def is_filtered(self) -> bool:
@@ -216,38 +225,55 @@ class PolicyReader(PolicyEngine):
     # --- settings of Casbin that put Python code inside decisions: refused, never ignored
 
     def add_function(self, name: str, func: Any) -> None:
+        """Casbin's matcher functions in Python (``name``, ``func``) are not supported: NotImplementedError."""
         unsupported(f"matcher functions written in Python ({name})")
 
     def add_named_matching_func(self, ptype: str, fn: Any) -> bool:
+        """Casbin's matching functions (``ptype``, ``fn``) are not supported: NotImplementedError."""
         unsupported("matching functions for roles")
 
     def add_named_domain_matching_func(self, ptype: str, fn: Any) -> bool:
+        """Casbin's matching functions (``ptype``, ``fn``) are not supported: NotImplementedError."""
         unsupported("matching functions for domains")
 
     def add_named_link_condition_func(self, ptype: str, user: str, role: str, fn: Any) -> bool:
+        """Casbin's conditional links (``ptype``, ``user``, ``role``, ``fn``) are not supported: NotImplementedError."""
         unsupported("conditional role links")
 
     def add_named_domain_link_condition_func(self, ptype: str, user: str, role: str, domain: str, fn: Any) -> bool:
+        """Casbin's conditional links (``ptype``, ``user``, ``role``, ``domain``, ``fn``) are not supported:
+        NotImplementedError.
+        """
         unsupported("conditional role links")
 
     def set_named_link_condition_func_params(self, ptype: str, user: str, role: str, *params: Any) -> bool:
+        """Casbin's conditional links (``ptype``, ``user``, ``role``, ``params``) are not supported:
+        NotImplementedError.
+        """
         unsupported("conditional role links")
 
     def set_named_domain_link_condition_func_params(
         self, ptype: str, user: str, role: str, domain: str, *params: Any
     ) -> bool:
+        """Casbin's conditional links (``ptype``, ``user``, ``role``, ``domain``, ``params``) are not supported:
+        NotImplementedError.
+        """
         unsupported("conditional role links")
 
     def set_role_manager(self, rm: Any) -> None:
+        """Other role managers (``rm``) are not supported: NotImplementedError."""
         unsupported("other role managers")
 
     def set_named_role_manager(self, ptype: str, rm: Any) -> None:
+        """Other role managers (``ptype``, ``rm``) are not supported: NotImplementedError."""
         unsupported("other role managers")
 
     def set_effector(self, eft: Any) -> None:
+        """Other effectors (``eft``) are not supported: NotImplementedError."""
         unsupported("other effectors")
 
     def new_enforce_context(self, suffix: str) -> Any:
+        """Second definitions in one model (``suffix``) are not supported: NotImplementedError."""
         unsupported("second definitions (r2, p2, e2, m2) in one model")
 
     # --- decisions
@@ -274,6 +300,7 @@ class PolicyReader(PolicyEngine):
         return self.get_all_named_subjects("p")
 
     def get_all_named_subjects(self, ptype: str) -> list[str]:
+        """All subjects of rules of a type such as ``p``, each once."""
         return self._values(ptype, 0)
 
     def get_all_objects(self) -> list[str]:
@@ -281,6 +308,7 @@ class PolicyReader(PolicyEngine):
         return self.get_all_named_objects("p")
 
     def get_all_named_objects(self, ptype: str) -> list[str]:
+        """All objects of rules of a type such as ``p``, each once."""
         return self._values(ptype, 1)
 
     def get_all_actions(self) -> list[str]:
@@ -288,6 +316,7 @@ class PolicyReader(PolicyEngine):
         return self.get_all_named_actions("p")
 
     def get_all_named_actions(self, ptype: str) -> list[str]:
+        """All actions of rules of a type such as ``p``, each once."""
         return self._values(ptype, 2)
 
     def get_all_roles(self) -> list[str]:
@@ -295,6 +324,7 @@ class PolicyReader(PolicyEngine):
         return self.get_all_named_roles("g")
 
     def get_all_named_roles(self, ptype: str) -> list[str]:
+        """All roles that have a member by links of a type such as ``g``, each once."""
         return self._values(ptype, 1)
 
     def get_policy(self) -> list[Rule]:
@@ -302,15 +332,17 @@ class PolicyReader(PolicyEngine):
         return self.get_named_policy("p")
 
     def get_named_policy(self, ptype: str) -> list[Rule]:
+        """All rules of a type such as ``p``, oldest first."""
         return self.rules(ptype)
 
     def get_filtered_policy(self, field_index: int, *field_values: str | Callable[[str], bool]) -> list[Rule]:
-        """Permission rules with these values from ``field_index`` on; ``""`` stands for any, a callable tests."""
+        """Permission rules with ``field_values`` from ``field_index`` on; ``""`` stands for any, a callable tests."""
         return self.get_filtered_named_policy("p", field_index, *field_values)
 
     def get_filtered_named_policy(
         self, ptype: str, field_index: int, *field_values: str | Callable[[str], bool]
     ) -> list[Rule]:
+        """As :meth:`get_filtered_policy` (``field_index``, ``field_values``), of the rules of a type such as ``p``."""
         texts = ["" if callable(value) else value for value in field_values]
         tests = [(field_index + i, value) for i, value in enumerate(field_values) if callable(value)]
         rules = self.rules(ptype, field_index, texts)
@@ -321,32 +353,43 @@ class PolicyReader(PolicyEngine):
         return self.get_named_grouping_policy("g")
 
     def get_named_grouping_policy(self, ptype: str) -> list[Rule]:
+        """All role links of a type such as ``g``, oldest first."""
         return self.rules(ptype)
 
     def get_filtered_grouping_policy(self, field_index: int, *field_values: str) -> list[Rule]:
+        """Role links with ``field_values`` from ``field_index`` on; ``""`` stands for any."""
         return self.get_filtered_named_grouping_policy("g", field_index, *field_values)
 
     def get_filtered_named_grouping_policy(self, ptype: str, field_index: int, *field_values: str) -> list[Rule]:
+        """As :meth:`get_filtered_grouping_policy` (``field_index``, ``field_values``), of the links of a type such as
+        ``g``.
+        """
         return self.get_filtered_named_policy(ptype, field_index, *field_values)
 
     def has_policy(self, *params: Any) -> bool:
-        """Whether a permission rule is there."""
+        """Whether a permission rule is there, given as one list or as separate values."""
         return self.has_named_policy("p", *params)
 
     def has_named_policy(self, ptype: str, *params: Any) -> bool:
+        """Whether a rule of a type such as ``p`` is there."""
         return self._has(ptype, as_rule(params))
 
     def has_grouping_policy(self, *params: Any) -> bool:
-        """Whether a role link is there."""
+        """Whether a rule that links to a role is there."""
         return self.has_named_grouping_policy("g", *params)
 
     def has_named_grouping_policy(self, ptype: str, *params: Any) -> bool:
+        """Whether a rule of a type such as ``g`` is there."""
         return self._has(ptype, as_rule(params))
 
     def roles_of(self, ptype: str, name: str, *domain: str) -> list[str]:
-        """Direct roles of a subject, oldest link first."""
+        """Direct roles of the subject of that name over links of a type such as ``g``, of a domain where one is given;
+        oldest link first.
+        """
         return [rule[1] for rule in self.rules(ptype, 0, [name, "", *domain])]
 
     def members_of(self, ptype: str, name: str, *domain: str) -> list[str]:
-        """Direct members of a role, oldest link first."""
+        """Direct members of the role of that name over links of a type such as ``g``, of a domain where one is given;
+        oldest link first.
+        """
         return [rule[0] for rule in self.rules(ptype, 1, [name, *domain])]

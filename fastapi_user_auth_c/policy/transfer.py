@@ -41,11 +41,13 @@ class Change:
 
     @property
     def counts(self) -> dict[str, int]:
+        """How many rules are ``added``, ``present`` and ``removed``."""
         added, removed = (sum(map(len, rules.values())) for rules in (self.added, self.removed))
         return {"added": added, "present": self.present, "removed": removed}
 
     @property
     def summary(self) -> str:
+        """The counts in one line."""
         return "added {added}, already there {present}, removed {removed}".format(**self.counts)
 
 
@@ -214,7 +216,7 @@ async def import_rules(db: AnyDatabase, content: bytes | str, *, replace: bool =
 
 
 async def apply(db: AnyDatabase, change: Change) -> None:
-    """Make a planned change, in one transaction.
+    """Make a planned change in the database, in one transaction.
 
     Raises:
         StalePolicy: the stored policy has changed since it was planned; nothing is stored.

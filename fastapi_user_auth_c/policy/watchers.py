@@ -43,7 +43,9 @@ class PushWatcher:
     # --- Casbin's protocol
 
     def set_update_callback(self, callback: Callable[..., Any]) -> None:
-        """What to call, without arguments, when another process has changed the policy; may be asynchronous."""
+        """The callback is called, without arguments, when another process has changed the policy; it may be
+        asynchronous.
+        """
         self.callback = callback
 
     async def update(self) -> None:

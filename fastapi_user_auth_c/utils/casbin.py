@@ -19,7 +19,7 @@ ROOT = f"u:{SystemUserEnum.ROOT}"
 
 
 def permission_encode(*field_values: str | None) -> str:
-    """The text of a rule's fields from the object on; None is left out."""
+    """The text of a rule's fields (``field_values``) from the object on; None is left out."""
     return "#".join(value for value in field_values if value is not None)
 
 
@@ -41,7 +41,7 @@ def permission_fields(permission: str) -> tuple[str, str, str]:
 
 
 def permission_enforce(enforcer: Any, subject: str, permission: str) -> bool:
-    """Whether a subject holds a permission text.
+    """Whether a subject holds a permission text, by the decision of an enforcer.
 
     Raises:
         ValueError: see :func:`permission_fields`.
@@ -50,7 +50,9 @@ def permission_enforce(enforcer: Any, subject: str, permission: str) -> bool:
 
 
 def enforce_each(enforcer: Any, subject: str, requests: Sequence[tuple[str, str, str]]) -> list[bool]:
-    """The decisions for one subject on many ``(object, action, group)``, in one call where the enforcer has it."""
+    """The decisions for one subject on many requests ``(object, action, group)``, in one call where the enforcer has
+    it.
+    """
     together = getattr(enforcer, "enforce_each", None)
     if together is not None:
         return list(together(subject, requests))
@@ -64,7 +66,7 @@ DECIDED = "__user_auth_decided__"
 def enforce_once(
     request: HTTPConnection, enforcer: Any, subject: str, asked: Sequence[tuple[str, str, str]]
 ) -> list[bool]:
-    """As :func:`enforce_each`, without asking again for what this request has asked already.
+    """As :func:`enforce_each` (``enforcer``, ``subject``, ``asked``), but once for each question of a request.
 
     A change of the policy ends what was decided before it. Enforcers of Casbin do not tell of one: there it counts from
     the next request on.
@@ -82,7 +84,7 @@ ROWS = "page:select"
 
 
 async def covers(enforcer: Any, subject: str, other: str) -> bool:
-    """Whether a subject has every role and may do everything that another one has and may do.
+    """Whether, as an enforcer decides, a subject has every role and may do everything that an ``other`` has and may do.
 
     Of patterns, such as ``page:*``, nobody but root can be told to hold all.
     """
@@ -119,7 +121,15 @@ async def get_subject_page_permissions(enforcer: Any, *, subject: str, implicit:
 
 
 async def replace_rules(enforcer: Any, ptype: str, new_rules: list[list[str]], field_index: int, *values: str) -> None:
-    """Make the rules that match be just the new ones; in one step where the enforcer can."""
+    """Make the rules that match be just the new ones; in one step where the enforcer can.
+
+    Args:
+        enforcer: the enforcer.
+        ptype: policy type of the rules.
+        new_rules: what is there afterwards in place of those that match.
+        field_index: the first field that is compared.
+        values: what the fields from there on have to be; ``""`` stands for any.
+    """
     replace = getattr(enforcer, "replace_filtered_policies", None)
     if replace is not None:
         await resolved(replace(ptype, new_rules, field_index, *values))
@@ -135,7 +145,7 @@ async def replace_rules(enforcer: Any, ptype: str, new_rules: list[list[str]], f
 
 
 async def forget_subject(enforcer: Any, subject: str) -> None:
-    """Take a subject out of the policy: its roles, its members, its rules.
+    """Take a subject out of the policy of an enforcer: its roles, its members, its rules.
 
     For an account or role that goes, and for a new one, whose name may have been somebody else's before.
     """
@@ -213,7 +223,7 @@ def get_subject_policy_matrix(
 
 
 def get_subject_effect_matrix(enforcer: Any, *, subject: str, rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """What is decided for a subject and each row: columns allow, deny."""
+    """What an enforcer decides for a subject and each of the rows: columns allow, deny."""
     columns: list[list[dict[str, Any]]] = [[], []]
     decided = enforce_each(enforcer, subject, [permission_fields(row["rol"]) for row in rows])
     for row, effect in zip(rows, decided, strict=True):
@@ -310,7 +320,7 @@ def _may_give(enforcer: Any, giver: str, fields: tuple[str, str, str], effect: s
 
 
 def delete_duplicate_rule(session: Session) -> None:
-    """Delete rows of policy rules that repeat another one; the oldest stays. Commits."""
+    """Delete rows of policy rules that repeat another one, and commit the session; the oldest row stays."""
     columns: list[Any] = [getattr(CasbinRule, name) for name in ("ptype", *COLUMNS)]
     oldest = select(func.min(CasbinRule.id).label("id")).group_by(*columns).subquery()
     session.execute(

@@ -164,7 +164,7 @@ class BaseTokenStore(Generic[_TokenDataSchemaT]):
 
 
 def seal(key: bytes, text: str) -> str:
-    """128 bits of a keyed digest (BLAKE2b, RFC 7693, section 2.9); the key has 64 bytes at most."""
+    """128 bits of a keyed digest of a text (BLAKE2b, RFC 7693, section 2.9); the key has 64 bytes at most."""
     return digest_text(hashlib.blake2b(text.encode(), key=key, digest_size=16).digest())
 
 

@@ -123,7 +123,9 @@ class JwtTokenStore(BaseTokenStore[_TokenDataSchemaT]):
             await self.revocations.end(_name(token, claims), None if expires is None else expires + self._kept)
 
     def seals(self, token: str, state: str) -> Iterator[str]:
-        """Keyed with the HMAC keys, which nobody has who reads the token; with nothing secret for key pairs."""
+        """The state of an account, keyed with the HMAC keys, which nobody has who reads the token; with nothing secret
+        for key pairs.
+        """
         return (seal(key, f"{token}\0{state}") for key in self._sealing)
 
     def fits(self, token: str, data: Any, account: Any) -> bool:

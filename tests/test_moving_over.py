@@ -1,0 +1,413 @@
+"""The example scripts that move an application over: from the original, from Casbin, from fastapi-users."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import argon2
+import bcrypt
+import casbin
+import pytest
+from conftest import empty_database
+from sqlalchemy import (
+    CHAR,
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    create_engine,
+    make_url,
+    select,
+)
+from starlette.testclient import TestClient
+from test_auth import write_original_database
+from test_cli import UNCHANGED, served
+
+from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE / "examples"
+
+
+def script(folder: Path, name: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """A script of the examples, as a user runs it."""
+    command = [sys.executable, "-W", "ignore", str(EXAMPLES / f"{name}.py"), *args]
+    env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+
+def engine_of(url: str) -> Engine:
+    drivers = {"sqlite+aiosqlite": "sqlite", "postgresql+asyncpg": "postgresql+psycopg"}
+    parsed = make_url(url)
+    return create_engine(parsed.set(drivername=drivers[parsed.drivername]))
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def load(name: str) -> Any:
+        return __import__(name)
+
+    return load
+
+
+def ask(client: TestClient, token: str, path: str) -> int:
+    client.cookies.clear()
+    return client.get(path, headers={"Authorization": f"bearer {token}"} if token else {}).status_code
+
+
+def login(client: TestClient, name: str, password: str) -> str:
+    """The token; "" where the login is refused."""
+    client.cookies.clear()
+    answer = client.post("/auth/gettoken", data={"username": name, "password": password}).json()
+    return answer["data"]["access_token"] if answer["status"] == 0 else ""
+
+
+# --- from the original
+
+
+def test_from_the_original(tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "main.py").write_text(UNCHANGED, encoding="utf-8")
+    (app / "other.py").write_text(
+        "import fastapi_user_auth.auth.models\r\n"
+        "from json import dumps  # not of fastapi_user_auth\r\n"
+        "users = fastapi_user_auth.auth.models.User\r\n"
+        "fastapi_user_authority = 1\r\n",
+        encoding="utf-8",
+        newline="",
+    )
+    (app / "none.py").write_text("import json\n", encoding="utf-8")
+    (app / "broken.py").write_text("import (\n", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in app.iterdir()}
+    write_original_database(app / "amisadmin.db")
+    database = "sqlite:///app/amisadmin.db"
+
+    dry = script(tmp_path, "from_original", "app", "--database", database)
+    assert dry.returncode == 1, dry.stderr
+    assert "2 of 4 files would change" in dry.stdout
+    assert "main.py, line 3: import fastapi_user_auth_c  # before fastapi_amis_admin" in dry.stdout
+    assert "other.py, look at line 2: the name stands in a text: # not of" in dry.stdout
+    assert "broken.py, look at the file, which cannot be read" in dry.stdout
+    assert "default password: user root" in dry.stdout and "default password: user admin" in dry.stdout
+    assert {path.name: path.read_bytes() for path in app.glob("*.py")} == before
+
+    written = script(tmp_path, "from_original", "app", "--database", database, "--write")
+    assert written.returncode == 1 and "2 of 4 files changed" in written.stdout
+    text = (app / "main.py").read_text(encoding="utf-8")
+    assert text.count("fastapi_user_auth_c") == 3 and "fastapi_user_auth." not in text
+    assert (app / "other.py").read_bytes() == (
+        b"import fastapi_user_auth_c.auth.models\r\n"
+        b"from json import dumps  # not of fastapi_user_auth\r\n"
+        b"users = fastapi_user_auth_c.auth.models.User\r\n"
+        b"fastapi_user_authority = 1\r\n"
+    )
+    assert (app / "none.py").read_bytes() == before["none.py"]
+    for name in ("other.py", "broken.py"):
+        (app / name).unlink()
+    again = script(tmp_path, "from_original", "app")
+    assert again.returncode == 0 and again.stdout == "0 of 2 files would change\n"
+    assert script(tmp_path, "from_original", "nothing").returncode == 2
+
+    # "run" would answer imports of the old name as well: the sources must not need that
+    (app / "renamed.py").write_text("import sys\nfrom main import app\nassert 'fastapi_user_auth' not in sys.modules\n")
+    with served(app, "run", "renamed:app") as (http, _):
+        assert http("GET", "/auth/get_user").status_code == 403
+        http.login("root")
+        assert http("GET", "/auth/get_user").json() == {"name": "root", "module": "fastapi_user_auth_c.auth.models"}
+        rows = http("POST", "/admin/auth/UserAdmin/list", {}).json()["data"]["items"]
+        assert {row["username"] for row in rows} == {"root", "admin", "ed"}
+        http.login("admin")
+        assert http("POST", "/admin/", {}).status_code == 200
+        assert http("POST", "/admin/auth/UserAdmin/list", {}).status_code == 403
+    with sqlite3.connect(app / "amisadmin.db") as db:
+        rule = ("r:editor", "Auth>UserAdmin", "page:list", "page", "allow")
+        assert rule in db.execute("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'").fetchall()
+
+
+# --- from Casbin
+
+MODEL = """
+[request_definition]
+r = sub, obj, act
+
+[policy_definition]
+p = sub, obj, act, eft
+
+[role_definition]
+g = _, _
+
+[policy_effect]
+e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
+
+[matchers]
+m = g(r.sub, p.sub) && keyMatch(r.obj, p.obj) && (r.act == p.act || p.act == "*")
+"""
+POLICY = """
+# everybody who is known
+p, reader, docs/*, read, allow
+p, editor, docs/*, write, allow
+p, editor, docs/law, write, deny
+p, ann, box, *, allow
+p, auditor, log, read, allow
+p, bob, docs/own, read, deny
+
+g, bob, reader
+g, ann, editor
+g, editor, reader
+"""
+
+
+@pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg"])
+def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any]) -> None:
+    (tmp_path / "model.conf").write_text(MODEL, encoding="utf-8")
+    (tmp_path / "policy.csv").write_text(POLICY, encoding="utf-8")
+    with empty_database(driver, tmp_path) as url:
+        given = ["model.conf", "policy.csv", "--database", url, "--role", "auditor"]
+        dry = script(tmp_path, "from_casbin", *given)
+        assert dry.returncode == 0, dry.stderr
+        assert "added 9, already there 0" in dry.stdout and "this was a dry run" in dry.stdout
+        assert "new accounts, without a password: ann, bob\n" in dry.stdout
+        assert "new roles: auditor, editor, reader\n" in dry.stdout
+        engine = engine_of(url)
+
+        def count() -> list[int]:
+            with engine.connect() as connection:
+                return [len(connection.execute(select(model)).all()) for model in (User, Role, CasbinRule)]
+
+        assert count() == [0, 0, 0]
+        written = script(tmp_path, "from_casbin", *given, "--write")
+        assert written.returncode == 0, written.stderr
+        assert count() == [2, 3, 9]
+        again = script(tmp_path, "from_casbin", *given, "--write")
+        assert "added 0, already there 9" in again.stdout and "get these rules: ann, bob\n" in again.stdout
+        assert count() == [2, 3, 9]
+        engine.dispose()
+
+        # somebody sets the passwords
+        for name in ("ann", "bob"):
+            command = ["-m", "fastapi_user_auth_c", "passwd", name, "--database", url, "--password-stdin"]
+            done = subprocess.run([sys.executable, *command], input=f"plum jam of {name}\n", text=True, cwd=tmp_path)
+            assert done.returncode == 0
+
+        # every decision is the one that Casbin makes
+        before = casbin.Enforcer(str(tmp_path / "model.conf"), str(tmp_path / "policy.csv"))
+        app = example("from_casbin").create_app(url, tmp_path / "model.conf")
+        allowed = 0
+        with TestClient(app) as client:
+            tokens = {name: login(client, name, f"plum jam of {name}") for name in ("ann", "bob")}
+            assert all(tokens.values()) and ask(client, "", "/may/box/read") == 403
+            for name, obj, act in itertools.product(tokens, ["box", "log", "docs"], ["read", "write"]):
+                expected = before.enforce(name, obj, act)
+                assert ask(client, tokens[name], f"/may/{obj}/{act}") == (200 if expected else 403), (name, obj, act)
+            enforcer = app.state.auth.enforcer
+            objects = ["docs/", "docs/law", "docs/own", "docs/x/y", "doc", "box", "log", ""]
+            for name, obj, act in itertools.product(["ann", "bob", "eve"], objects, ["read", "write", "*", ""]):
+                expected = before.enforce(name, obj, act)
+                allowed += expected
+                assert enforcer.enforce(f"u:{name}", obj, act) is expected, (name, obj, act)
+            for role, obj in itertools.product(["reader", "editor", "auditor"], objects):
+                assert enforcer.enforce(f"r:{role}", obj, "read") is before.enforce(role, obj, "read")
+            assert client.portal.call(app.state.auth.has_role_for_user, "ann", "reader") is False
+            assert client.portal.call(app.state.auth.has_role_for_user, "ann", "editor") is True
+        assert allowed > 10
+
+
+@pytest.mark.parametrize(
+    ("model", "policy", "fault"),
+    [
+        (MODEL, "p, root, a, b, allow\n", "user 'root': this name has a meaning of its own here"),
+        (MODEL, "p, Ann, a, b, allow\np, ann, a, b, allow\n", "user 'ann': people would take it for 'Ann'"),
+        (MODEL, f"p, {'a' * 33}, a, b, allow\n", "a name has 32 characters at most"),
+        (MODEL, "p, ann, a\n", "line 1: "),
+        (MODEL, 'p, "ann, a, b, allow\n', "line 1: a quote is not closed"),
+        (MODEL.replace("m = ", 'm = r.sub == "ann" || '), "p, ann, a, b, allow\n", "the matcher names 'ann'"),
+        (MODEL.replace("m = ", "m = keyMatch(r.sub, p.sub) || "), "", "the matcher compares patterns of subjects"),
+        (MODEL.replace("m = ", "m = myFunction(r.sub) && "), "", "myFunction"),
+        (MODEL.replace("sub", "who"), "p, ann, a, b, allow\n", "no field 'sub'"),
+    ],
+)
+def test_from_casbin_what_does_not_fit_is_refused(model: str, policy: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "model.conf").write_text(model, encoding="utf-8")
+    (tmp_path / "policy.csv").write_text(policy, encoding="utf-8")
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    done = script(tmp_path, "from_casbin", "model.conf", "policy.csv", "--database", url, "--write")
+    assert done.returncode == 1, done.stdout
+    assert fault in done.stderr and done.stderr.endswith("nothing is stored\n") and not done.stdout
+    if (tmp_path / "test.db").exists():
+        with sqlite3.connect(tmp_path / "test.db") as db:
+            for table in ("auth_user", "auth_casbin_rule", "auth_role"):
+                there = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+                assert not there or not db.execute(f"SELECT * FROM {table}").fetchall()
+
+
+# --- from fastapi-users
+
+
+def users_table(ids: Any) -> Table:
+    """The table that fastapi-users' adapter for SQLAlchemy has."""
+    return Table(
+        "user",
+        MetaData(),
+        Column("id", ids, primary_key=True),
+        Column("email", String(320), unique=True, index=True, nullable=False),
+        Column("hashed_password", String(1024), nullable=False),
+        Column("is_active", Boolean, nullable=False),
+        Column("is_superuser", Boolean, nullable=False),
+        Column("is_verified", Boolean, nullable=False),
+    )
+
+
+def argon2_hash(password: str, **costs: int) -> str:
+    """As pwdlib makes it: with the default costs of argon2-cffi unless others are given."""
+    return argon2.PasswordHasher(**costs).hash(password)
+
+
+def bcrypt_hash(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()
+
+
+PEOPLE = [  # address, hash, active, superuser, verified
+    ("ann@example.com", argon2_hash("plum jam of ann"), True, True, True),
+    ("bob@example.com", bcrypt_hash("plum jam of bob"), True, False, True),
+    ("cy@example.com", argon2_hash("plum jam of cy", memory_cost=1024, time_cost=1), True, False, False),
+    ("dan@example.com", bcrypt_hash("plum jam of dan"), False, False, True),
+]
+MISFITS = [
+    ("Eve@example.com", bcrypt_hash("x"), True, True, True),
+    ("eve@example.com", bcrypt_hash("x"), True, False, True),
+    ("fay@example.com", "", True, False, True),
+    ("gus@example.com", "md5$1$0123456789abcdef", True, False, True),
+    (f"{'h' * 40}@example.com", bcrypt_hash("x"), True, False, True),
+    ("ida@example.com", bcrypt_hash("x"), True, False, True),
+    ("jo@example.com", bcrypt_hash("x"), True, False, True),
+]
+
+
+def fill(url: str, people: list[Any], with_uuids: bool) -> list[Any]:
+    """Write the table of fastapi-users; the ids."""
+    engine = engine_of(url)
+    ids = [uuid.uuid4() if with_uuids else number for number in range(1, len(people) + 1)]
+    kind: Any = Integer() if not with_uuids else Uuid() if engine.dialect.name == "postgresql" else CHAR(36)
+    table = users_table(kind)
+    table.metadata.create_all(engine)
+    names = [column.name for column in table.columns]
+    rows = [
+        dict(zip(names, (str(id_) if isinstance(kind, CHAR) else id_, *person), strict=True))
+        for id_, person in zip(ids, people, strict=True)
+    ]
+    with engine.begin() as connection:
+        connection.execute(table.insert(), rows)
+    engine.dispose()
+    return ids
+
+
+def accounts(url: str) -> dict[str, Any]:
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        columns = (User.id, User.username, User.password, User.email, User.is_active)
+        rows = connection.execute(select(*columns)).all()
+    engine.dispose()
+    return {row.username: row for row in rows}
+
+
+@pytest.mark.parametrize(("driver", "with_uuids"), [("aiosqlite", True), ("aiosqlite", False), ("asyncpg", True)])
+def test_from_fastapi_users(driver: str, with_uuids: bool, tmp_path: Path, example: Callable[[str], Any]) -> None:
+    with empty_database(driver, tmp_path) as url:
+        ids = fill(url, PEOPLE, with_uuids)
+        dry = script(tmp_path, "from_fastapi_users", "--database", url)
+        assert dry.returncode == 0, dry.stderr
+        told = "4 accounts: 1 inactive, 1 with the role root, 3 with the role verified; 0 do not fit\n"
+        assert dry.stdout == f"would move {told}this was a dry run; --write stores it\n"
+        assert accounts(url) == {}
+
+        done = script(tmp_path, "from_fastapi_users", "--database", url, "--write", "--ids", "ids.csv")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"moved {told}"
+        before = accounts(url)
+        assert {name: row.password.get_secret_value() for name, row in before.items()} == {
+            name: stored for name, stored, *_ in PEOPLE
+        }
+        assert all(row.email == name for name, row in before.items())
+        with (tmp_path / "ids.csv").open(newline="") as file:
+            header, *pairs = csv.reader(file)
+        assert header == ["old", "new"]
+        assert dict(pairs) == {str(id_): str(before[email].id) for id_, (email, *_) in zip(ids, PEOPLE, strict=True)}
+
+        with TestClient(example("from_fastapi_users").create_app(url)) as client:
+            tokens = {}
+            for email, *_ in PEOPLE:
+                tokens[email[:-12]] = login(client, email, f"plum jam of {email[:-12]}")
+                assert not login(client, email, "plum jam")
+            assert [name for name, token in tokens.items() if token] == ["ann", "bob", "cy"]
+            for path, expected in (("/me", "ann bob cy"), ("/members", "ann bob"), ("/settings", "ann")):
+                assert {name for name in tokens if ask(client, tokens[name], path) == 200} == set(expected.split())
+                assert ask(client, "", path) == 403
+        after = {name[:-12]: row.password.get_secret_value() for name, row in accounts(url).items()}
+        old = {name[:-12]: stored for name, stored, *_ in PEOPLE}
+        # what is as strong as today's stays, the others were made anew when they logged in
+        assert {name for name in old if after[name] == old[name]} == {"ann", "dan"}
+        assert all(after[name].startswith("$argon2id$v=19$m=65536,t=3,p=4$") for name in ("ann", "bob", "cy"))
+        with TestClient(example("from_fastapi_users").create_app(url)) as client:
+            assert login(client, "bob@example.com", "plum jam of bob")
+
+        again = script(tmp_path, "from_fastapi_users", "--database", url, "--write")
+        assert again.returncode == 1 and "there is an account 'ann@example.com' already" in again.stderr
+        assert "nothing is stored" in again.stdout
+
+
+def test_from_fastapi_users_what_does_not_fit_is_told(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, [*PEOPLE, *MISFITS], True)
+    assert script(tmp_path, "from_fastapi_users", "--database", url).returncode == 1  # makes the tables
+    with sqlite3.connect(tmp_path / "test.db") as db:
+        time = "2024-03-01 10:00:00"
+        db.execute(
+            "INSERT INTO auth_user (username, password, create_time, is_active) VALUES ('IDA@example.com', '', ?, 1)",
+            (time,),
+        )
+        db.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('g', 'u:jo@example.com', 'r:root')")
+
+    refused = script(tmp_path, "from_fastapi_users", "--database", url, "--write")
+    assert refused.returncode == 1 and "nothing is stored" in refused.stdout
+    told = dict(line.removeprefix("does not fit: ").split(": ", 1) for line in refused.stderr.splitlines())
+    assert set(told) == {email for email, *_ in MISFITS}
+    assert told["Eve@example.com"] == "several accounts would be called 'Eve@example.com'"
+    assert told["fay@example.com"] == "it has no password hash"
+    assert told["gus@example.com"] == "its password hash is none of Argon2 or bcrypt"
+    assert "longer than 32 characters" in told[MISFITS[4][0]]
+    assert told["ida@example.com"] == "there is an account 'IDA@example.com' already"
+    assert told["jo@example.com"] == "there are rules for u:jo@example.com, which would be its own"
+    assert not any(stored and stored in refused.stderr + refused.stdout for _, stored, *_ in MISFITS)
+    assert set(accounts(url)) == {"IDA@example.com"}
+
+    skipped = script(tmp_path, "from_fastapi_users", "--database", url, "--write", "--skip")
+    assert skipped.returncode == 1 and "moved 4 accounts: " in skipped.stdout and "; 7 do not fit" in skipped.stdout
+    assert set(accounts(url)) == {"IDA@example.com", *(email for email, *_ in PEOPLE)}
+
+
+def test_from_fastapi_users_short_names_and_wrong_tables(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, [("ann@a.org", *PEOPLE[0][1:]), ("ann@b.org", *PEOPLE[1][1:]), ("root@a.org", *PEOPLE[1][1:])], False)
+    local = script(tmp_path, "from_fastapi_users", "--database", url, "--names", "local")
+    assert local.returncode == 1 and local.stderr.count("several accounts would be called 'ann'") == 2
+    assert "root@a.org: 'root'" in local.stderr
+    assert "would move 0 accounts" in local.stdout
+    for table, error in (("people", "there is no table 'people'"), ("auth_user", "no column hashed_password")):
+        wrong = script(tmp_path, "from_fastapi_users", "--database", url, "--table", table)
+        assert wrong.returncode == 2 and error in wrong.stderr and not wrong.stdout
