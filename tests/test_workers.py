@@ -22,8 +22,8 @@ from sqlalchemy_database import AsyncDatabase, Database
 from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
 from fastapi_user_auth_c.policy import Adapter, AsyncEnforcer, Enforcer, StalePolicy
-from fastapi_user_auth_c.policy.enforcer import resolved
 from fastapi_user_auth_c.policy.watchers import PostgresWatcher, PushWatcher, RedisWatcher
+from fastapi_user_auth_c.policy.writer import resolved
 
 HERE = Path(__file__).parent
 RULE = ("u:al", "page", "page", "page", "allow")

@@ -1,15 +1,7 @@
 """The admin site: login, sign-up and profile forms, and pages for users, roles, rules and logins."""
 
-from .admin import (
-    CasbinRuleAdmin,
-    LoginHistoryAdmin,
-    RoleAdmin,
-    UserAdmin,
-    UserInfoFormAdmin,
-    UserLoginFormAdmin,
-    UserRegFormAdmin,
-    attach_page_head,
-)
+from .account import UserInfoFormAdmin, UserLoginFormAdmin, UserRegFormAdmin, attach_page_head
+from .admin import CasbinRuleAdmin, LoginHistoryAdmin, RoleAdmin, UserAdmin
 from .app import UserAuthApp
 from .site import AuthAdminSite
 

@@ -22,7 +22,7 @@ from ..auth.models import BaseRole, BaseUser
 from ..db import run_read
 from ..db_errors import is_outage
 from ..mixins.admin import subject_of
-from ..policy.enforcer import resolved
+from ..policy.writer import resolved
 from ..utils.casbin import (
     enforce_each,
     get_subject_effect_matrix,

@@ -12,13 +12,13 @@ from ..auth import AuthRouter
 from ..compat.guards import guard
 from ..mixins.admin import subject_of
 from .access import demand
+from .account import UserInfoFormAdmin as DefaultUserInfoFormAdmin
+from .account import UserLoginFormAdmin as DefaultUserLoginFormAdmin
+from .account import UserRegFormAdmin as DefaultUserRegFormAdmin
 from .admin import CasbinRuleAdmin
 from .admin import LoginHistoryAdmin as DefaultLoginHistoryAdmin
 from .admin import RoleAdmin as DefaultRoleAdmin
 from .admin import UserAdmin as DefaultUserAdmin
-from .admin import UserInfoFormAdmin as DefaultUserInfoFormAdmin
-from .admin import UserLoginFormAdmin as DefaultUserLoginFormAdmin
-from .admin import UserRegFormAdmin as DefaultUserRegFormAdmin
 from .utils import get_admin_action_options_by_subject
 
 

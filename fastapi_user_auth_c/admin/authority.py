@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ..auth.schemas import SystemUserEnum
 from ..mixins.admin import subject_of
-from ..policy.enforcer import resolved
+from ..policy.writer import resolved
 from ..utils.casbin import ROOT, ROWS, covers, enforce_each, permission_encode, permission_fields
 from .access import refuse
 from .permission_rows import get_admin_select_permission_rows

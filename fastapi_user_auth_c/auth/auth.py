@@ -1,8 +1,6 @@
 """``Auth``: who is calling, and may they."""
 
 import asyncio
-import functools
-import inspect
 import logging
 import random
 import time
@@ -21,14 +19,14 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy_database import AsyncDatabase
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.websockets import WebSocket
 
 from ..db import MAX_TRIES, AnyDatabase, more_to_read, run_committed, run_read, to_the_end
 from ..password_policy import password_fault
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
-from ..policy.enforcer import PolicyReader, resolved
+from ..policy.reader import PolicyReader
 from ..policy.revision import StalePolicy, move_revision, worked_out_from
+from ..policy.writer import resolved
 from ..settings import AuthSettings
 from ..throttle import DbCounters, LoginThrottle
 from ..web.cookies import set_token_cookie
@@ -36,6 +34,7 @@ from ..web.proxies import client_address
 from .backend import AuthBackend, UserModelT, answered
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
+from .endpoints import guarded
 from .exceptions import StorageUnavailable, storage_needed
 from .login_history import LoginRecorder
 from .login_links import LoginLinks
@@ -488,56 +487,9 @@ class Auth(Generic[UserModelT]):
                 return depend
             if isinstance(func, Request):
                 return depend(func)
-            return self._guarded(func, depend, allowed)
+            return guarded(self, func, depend, allowed)
 
         return decorator
-
-    def _guarded(self, func: Callable[..., Any], depend: Callable[..., Any], allowed: Callable[..., Any]) -> Any:
-        """The endpoint behind its check."""
-        names = list(inspect.signature(func).parameters)
-        name = next((name for name in names if name in ("request", "websocket")), None)
-        if name is None:
-            raise TypeError(f'No "request" or "websocket" argument on function "{func}"')
-        index = names.index(name)
-
-        def connection(args: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Any]) -> Any:
-            found = kwargs[name] if name in kwargs else args[index] if index < len(args) else None
-            if not isinstance(found, kind):
-                raise TypeError(f"{name} must be a {kind.__name__}, not {type(found).__name__}")
-            return found
-
-        if name == "websocket":
-
-            @functools.wraps(func)
-            async def websocket_endpoint(*args: Any, **kwargs: Any) -> None:
-                websocket = connection(args, kwargs, WebSocket)
-                try:
-                    may = await allowed(await self._current_user(websocket))
-                except StorageUnavailable:
-                    await websocket.close(1013)  # try again later
-                    return
-                if may:
-                    await func(*args, **kwargs)
-                else:
-                    await websocket.close()
-
-            return websocket_endpoint
-
-        if inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(inspect.unwrap(func)):
-
-            @functools.wraps(func)
-            async def endpoint(*args: Any, **kwargs: Any) -> Any:
-                answer = await depend(connection(args, kwargs, Request))
-                return await resolved(func(*args, **kwargs)) if answer is True else answer
-
-            return endpoint
-
-        @functools.wraps(func)
-        def sync_endpoint(*args: Any, **kwargs: Any) -> Any:
-            answer = _on_the_servers_loop(depend, connection(args, kwargs, Request))
-            return func(*args, **kwargs) if answer is True else answer
-
-        return sync_endpoint
 
     # --- accounts
 
@@ -633,31 +585,6 @@ class Auth(Generic[UserModelT]):
         out.access_token = await self.backend.token_store.write_token(user.model_dump())
         set_token_cookie(self, request, response, out.access_token)
         return BaseApiOut(code=0, data=out)
-
-
-def _on_the_servers_loop(depend: Callable[..., Any], request: Request) -> Any:
-    """Run the check of a sync endpoint where the database connections live.
-
-    FastAPI runs sync endpoints in worker threads of the server's loop. Anywhere else there is no such loop; then the
-    check gets one of its own, unless the caller would block the loop it is running in.
-    """
-    entered = False
-
-    async def check() -> Any:
-        nonlocal entered
-        entered = True
-        return await depend(request)
-
-    try:
-        return anyio.from_thread.run(check)
-    except RuntimeError:
-        if entered:
-            raise
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(check())
-    raise RuntimeError("a sync endpoint under requires() must not be called from a running event loop")
 
 
 def _plain(password: Union[str, SecretStr]) -> str:

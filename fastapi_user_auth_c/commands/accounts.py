@@ -17,8 +17,8 @@ from ..auth.revocations import DbRevocations, RedisRevocations
 from ..auth.schemas import SystemUserEnum
 from ..cli import Refused, UsageError
 from ..db import AnyDatabase, run_committed, run_read
-from ..policy.enforcer import resolved
 from ..policy.explain import shown
+from ..policy.writer import resolved
 from ..texts import plain_text
 from .subjects import (
     auth_on,

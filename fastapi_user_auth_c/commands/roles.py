@@ -10,9 +10,9 @@ from sqlalchemy import select
 from ..auth.names import find_alike
 from ..cli import Refused
 from ..db import AnyDatabase, run_committed, run_read
-from ..policy.enforcer import resolved
 from ..policy.explain import shown
 from ..policy.transfer import ATTEMPTS
+from ..policy.writer import resolved
 from ..utils.casbin import forget_subject
 from .subjects import (
     auth_on,

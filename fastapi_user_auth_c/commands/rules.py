@@ -6,8 +6,8 @@ from argparse import Namespace
 from typing import Any
 
 from ..db import AnyDatabase
-from ..policy.enforcer import resolved
 from ..policy.explain import shown
+from ..policy.writer import resolved
 from .subjects import auth_on, demand_room, loaded_enforcer, role_model_of, subject_of
 from .terminal import answer, remark
 

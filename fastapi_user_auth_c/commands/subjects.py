@@ -18,10 +18,10 @@ from ..db_errors import is_outage
 from ..policy import Adapter, AsyncEnforcer
 from ..policy.adapter import COLUMNS, room_fault
 from ..policy.doctor import WITHOUT_ACCOUNT
-from ..policy.enforcer import resolved
 from ..policy.explain import shown
 from ..policy.reader import model_of
 from ..policy.transfer import text_fault
+from ..policy.writer import resolved
 from ..utils.casbin import forget_subject
 
 

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from ..auth.models import CasbinRule
 from ..auth.schemas import SystemUserEnum
 from ..policy.adapter import COLUMNS
-from ..policy.enforcer import resolved
+from ..policy.writer import resolved
 
 ROOT = f"u:{SystemUserEnum.ROOT}"
 
