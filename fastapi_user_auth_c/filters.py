@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, and_, false, literal, or_, true
@@ -446,6 +446,42 @@ class Filter:
         ]
         return and_(*found) if found else true()
 
+    @overload
+    def sql(
+        self,
+        paramstyle: Literal["qmark", "numeric", "format", "dollar"] = ...,
+        *,
+        dialect: str = ...,
+        table: str = ...,
+        prefix: str = ...,
+        start: int = ...,
+        now: datetime | None = ...,
+        user: Any = ...,
+    ) -> tuple[str, list[Any]]: ...
+    @overload
+    def sql(
+        self,
+        paramstyle: Literal["named", "pyformat"],
+        *,
+        dialect: str = ...,
+        table: str = ...,
+        prefix: str = ...,
+        start: int = ...,
+        now: datetime | None = ...,
+        user: Any = ...,
+    ) -> tuple[str, dict[str, Any]]: ...
+    @overload
+    def sql(
+        self,
+        paramstyle: str,
+        *,
+        dialect: str = ...,
+        table: str = ...,
+        prefix: str = ...,
+        start: int = ...,
+        now: datetime | None = ...,
+        user: Any = ...,
+    ) -> tuple[str, list[Any] | dict[str, Any]]: ...
     def sql(
         self,
         paramstyle: str = "qmark",

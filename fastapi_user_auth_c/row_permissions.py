@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi_amis_admin.admin import (
     FilterSelectPerm,
@@ -27,6 +27,8 @@ from starlette.requests import Request
 from .auth.schemas import SystemUserEnum
 from .filters import Ago, Condition, Filter, UserAttribute, column_of, compile_filter
 from .utils.casbin import enforce_once
+
+T = TypeVar("T")
 
 GROUP = "page:select"
 """The group of rules for sets of rows; their action is this, a colon and the set's name."""
@@ -271,13 +273,13 @@ async def restrict(
 async def filter_select(
     auth: Any,
     request: Request,
-    statement: Any,
+    statement: T,
     *,
     permissions: Iterable[SelectPerm],
     page: str | None = None,
     any_of: Iterable[Collection[str]] = (),
     entity: Any = None,
-) -> Any:
+) -> T:
     """A select, update or delete statement, limited to the rows that the user of a request may see; root sees all.
 
     Args:

@@ -53,7 +53,7 @@ class AuthAdminSite(AdminSite):
     """
 
     unique_id = "AuthAdminSite"
-    auth: Any = None
+    auth: Auth[Any] = None  # type: ignore[assignment]  # a subclass may have one
     UserAuthApp: type[DefaultUserAuthApp] = DefaultUserAuthApp
 
     def __init__(

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, Optional, TypeVar, Union
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cached_property
+from typing import Any, Generic, Optional, Protocol, TypeVar, Union, cast, overload
 
 import anyio.from_thread
 from fastapi import Depends, HTTPException, params
 from fastapi_amis_admin.crud.schema import BaseApiOut
-from fastapi_amis_admin.utils.functools import cached_property
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import SecretStr
 from sqlalchemy import select, update
@@ -47,12 +47,26 @@ from .user_cache import UserCache
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
 T = TypeVar("T")
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """How long it is known at least that all tokens of an account were ended."""
+
+
+class Requirement(Protocol):
+    """What :meth:`Auth.requires` gives: a decorator, a maker of dependencies, and a check of a request."""
+
+    @overload
+    def __call__(self, func: None = None) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+    @overload
+    def __call__(self, func: Request) -> Coroutine[Any, Any, Any]: ...
+    @overload
+    def __call__(self, func: EndpointT) -> EndpointT: ...
+    def __call__(self, func: Any = None) -> Any:
+        """Decorate an endpoint (``func``), or check a request; without either, give a dependency."""
 
 
 class Auth(Generic[UserModelT]):
@@ -78,7 +92,7 @@ class Auth(Generic[UserModelT]):
 
     user_model: Any = None
     db: Any = None
-    backend: Any = None
+    backend: AuthBackend[UserModelT] = None  # type: ignore[assignment]  # a subclass may have one
 
     def __init__(
         self,
@@ -140,10 +154,13 @@ class Auth(Generic[UserModelT]):
         answered.set(connection.scope[KNOWN])
 
     @cached_property
-    def enforcer(self) -> Any:
-        """The enforcer; its policy is loaded by the site's start-up, or by ``await auth.enforcer.load_policy()``."""
+    def enforcer(self) -> AsyncEnforcer:
+        """The enforcer; its policy is loaded by the site's start-up, or by ``await auth.enforcer.load_policy()``.
+
+        One that was given is of another class, and has the methods of this one.
+        """
         if self._enforcer is not None:
-            return self._enforcer
+            return cast(AsyncEnforcer, self._enforcer)
         enforcer = AsyncEnforcer(adapter=Adapter(db=self.db, db_class=CasbinRule))
         enforcer.poll_seconds = self.settings.poll_seconds
         return enforcer
@@ -411,7 +428,7 @@ class Auth(Generic[UserModelT]):
         """Whether the user of a request has any of these roles."""
         return await self.has_role_for_user(await self.get_current_user_identity(request), roles)
 
-    async def filter_select(self, request: Request, statement: Any, *, permissions: Any, **options: Any) -> Any:
+    async def filter_select(self, request: Request, statement: T, *, permissions: Any, **options: Any) -> T:
         """A select, update or delete statement, limited to the rows that the user of a request may see; root sees all.
 
         Args:
@@ -448,7 +465,7 @@ class Auth(Generic[UserModelT]):
         status_code: int = 403,
         redirect: Optional[str] = None,
         response: Union[bool, Response, None] = None,
-    ) -> Callable[..., Any]:
+    ) -> "Requirement":
         """Demand a logged-in user, with one of the roles if any are given.
 
         Usable as a decorator of sync, async and websocket endpoints that take ``request`` or ``websocket``, as
@@ -489,11 +506,11 @@ class Auth(Generic[UserModelT]):
                 return depend(func)
             return guarded(self, func, depend, allowed)
 
-        return decorator
+        return cast(Requirement, decorator)
 
     # --- accounts
 
-    async def create_role_user(self, role_key: str = "root", commit: bool = True) -> Any:
+    async def create_role_user(self, role_key: str = "root", commit: bool = True) -> UserModelT:
         """Make a role, and a user of the same name that has it, as far as they are not there yet.
 
         The password is that of the settings (``initial_password``), else the name, which a warning tells at every

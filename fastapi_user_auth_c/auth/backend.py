@@ -1,20 +1,21 @@
 """``AuthBackend``: the user of a request, for Starlette and as a dependency."""
 
 from contextvars import ContextVar
-from typing import Any, Generic, Optional, TypeVar
+from typing import Any, Generic, Optional
 
 from fastapi import FastAPI
 from starlette.authentication import AuthenticationBackend
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
+from typing_extensions import TypeVar
 
 from ..web.cookies import presented_token
 from .backends.base import BaseTokenStore
 from .exceptions import StorageUnavailable
 from .guest import Guest
-from .models import BaseUser
+from .models import BaseUser, User
 
-UserModelT = TypeVar("UserModelT", bound=BaseUser)
+UserModelT = TypeVar("UserModelT", bound=BaseUser, default=User)
 
 answered: ContextVar[Any] = ContextVar("answered", default=None)
 """What is known about the request that is being answered, as in its scope."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Optional
 
 from fastapi import Depends, Form, HTTPException
@@ -9,7 +10,6 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi_amis_admin.admin import BaseAdminSite
 from fastapi_amis_admin.crud.base import RouterMixin
 from fastapi_amis_admin.crud.schema import BaseApiOut
-from fastapi_amis_admin.utils.functools import cached_property
 from fastapi_amis_admin.utils.pydantic import create_model_by_model
 from fastapi_amis_admin.utils.translation import i18n as _
 from starlette.requests import Request

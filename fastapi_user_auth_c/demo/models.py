@@ -1,6 +1,6 @@
 """What the demo has permissions for."""
 
-from typing import Any, Optional
+from typing import Optional
 
 from fastapi_amis_admin.models import Field
 
@@ -8,7 +8,7 @@ from ..auth.models import CreateTimeMixin, PkMixin, UpdateTimeMixin
 
 
 class Article(PkMixin, CreateTimeMixin, UpdateTimeMixin, table=True):
-    __tablename__: Any = "demo_article"
+    __tablename__ = "demo_article"
 
     title: str = Field(title="Title", max_length=200)
     description: Optional[str] = Field("", title="Description", max_length=400, amis_form_item="textarea")

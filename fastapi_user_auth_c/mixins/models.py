@@ -4,15 +4,20 @@ Date and time columns are naive and hold local time, as the tables of the origin
 """
 
 from datetime import datetime
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from fastapi_amis_admin.models import Field, SQLModel
+from fastapi_amis_admin.models import Field
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import EmailStr, SecretStr
 from sqlalchemy import DateTime, func
 from sqlmodel import AutoString
 
 from ..utils.sqltypes import SecretStrType
+
+if TYPE_CHECKING:  # fastapi-amis-admin has no annotations
+    from sqlmodel import SQLModel
+else:
+    from fastapi_amis_admin.models import SQLModel
 
 
 class PkMixin(SQLModel):

@@ -4,14 +4,15 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from typing import Any, Generic, Optional, TypeVar, Union
+from typing import Any, Generic, Optional, Union
 
 from pydantic import BaseModel, SecretStr, create_model
+from typing_extensions import TypeVar
 
 from ..revocations import Revocations
 from ..schemas import BaseTokenData
 
-_TokenDataSchemaT = TypeVar("_TokenDataSchemaT", bound=BaseModel)
+_TokenDataSchemaT = TypeVar("_TokenDataSchemaT", bound=BaseModel, default=BaseTokenData)
 
 THREE_DAYS = 60 * 60 * 24 * 3
 
