@@ -375,7 +375,7 @@ class Auth(Generic[UserModelT]):
             NotImplementedError: the store is one of the application's own that does not bind tokens, see
                 :class:`BaseTokenStore`.
         """
-        user_id = getattr(user, "id", user)
+        user_id: Any = getattr(user, "id", user)
         await self._end_all_of(f"u:{user_id}", int(user_id))
 
     async def logout_everybody(self) -> None:
