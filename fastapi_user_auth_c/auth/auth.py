@@ -4,9 +4,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
-from typing import Any, Generic, Optional, Protocol, TypeVar, Union, cast, overload
+from typing import Any, Generic, Optional, TypeVar, Union, cast
 
 import anyio.from_thread
 from fastapi import Depends, HTTPException, params
@@ -34,7 +34,7 @@ from ..web.proxies import client_address
 from .backend import AuthBackend, UserModelT, answered
 from .backends.base import BaseTokenStore
 from .backends.db import DbTokenStore
-from .endpoints import guarded
+from .endpoints import Requirement, guarded
 from .exceptions import StorageUnavailable, storage_needed
 from .login_history import LoginRecorder
 from .login_links import LoginLinks
@@ -47,26 +47,12 @@ from .user_cache import UserCache
 logger = logging.getLogger("fastapi_user_auth_c.auth")
 
 T = TypeVar("T")
-EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
 Roles = Union[str, Sequence[str], None]
 KNOWN = "__user_auth_known__"
 """Where the scope of a request keeps what each ``Auth`` found out about it."""
 
 KEPT_SECONDS = 30 * 24 * 3600
 """How long it is known at least that all tokens of an account were ended."""
-
-
-class Requirement(Protocol):
-    """What :meth:`Auth.requires` gives: a decorator, a maker of dependencies, and a check of a request."""
-
-    @overload
-    def __call__(self, func: None = None) -> Callable[..., Coroutine[Any, Any, Any]]: ...
-    @overload
-    def __call__(self, func: Request) -> Coroutine[Any, Any, Any]: ...
-    @overload
-    def __call__(self, func: EndpointT) -> EndpointT: ...
-    def __call__(self, func: Any = None) -> Any:
-        """Decorate an endpoint (``func``), or check a request; without either, give a dependency."""
 
 
 class Auth(Generic[UserModelT]):
@@ -465,7 +451,7 @@ class Auth(Generic[UserModelT]):
         status_code: int = 403,
         redirect: Optional[str] = None,
         response: Union[bool, Response, None] = None,
-    ) -> "Requirement":
+    ) -> Requirement:
         """Demand a logged-in user, with one of the roles if any are given.
 
         Usable as a decorator of sync, async and websocket endpoints that take ``request`` or ``websocket``, as

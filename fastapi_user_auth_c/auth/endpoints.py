@@ -3,8 +3,8 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar, overload
 
 import anyio.from_thread
 from starlette.requests import Request
@@ -12,6 +12,21 @@ from starlette.websockets import WebSocket
 
 from ..policy.writer import resolved
 from .exceptions import StorageUnavailable
+
+EndpointT = TypeVar("EndpointT", bound=Callable[..., Any])
+
+
+class Requirement(Protocol):
+    """What :meth:`Auth.requires` gives: a decorator, a maker of dependencies, and a check of a request."""
+
+    @overload
+    def __call__(self, func: None = None) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+    @overload
+    def __call__(self, func: Request) -> Coroutine[Any, Any, Any]: ...
+    @overload
+    def __call__(self, func: EndpointT) -> EndpointT: ...
+    def __call__(self, func: Any = None) -> Any:
+        """Decorate an endpoint (``func``), or check a request; without either, give a dependency."""
 
 
 def guarded(auth: Any, func: Callable[..., Any], depend: Callable[..., Any], allowed: Callable[..., Any]) -> Any:
