@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import time
@@ -327,6 +328,13 @@ def test_every_example_has_a_check() -> None:
     for test in OTHERWISE.values():
         module, _, function = test.partition(".")
         assert f"def {function}(" in (HERE / f"{module}.py").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_example() -> None:
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Examples\n")[2].partition("\n## ")[0]
+    named = re.findall(r"`tests/examples/(\w+)\.py`", section)
+    assert sorted(named) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))

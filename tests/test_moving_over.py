@@ -10,6 +10,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +44,42 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
 
 
-def script(folder: Path, name: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """A script of the examples, as a user runs it."""
-    command = [sys.executable, "-W", "ignore", str(EXAMPLES / f"{name}.py"), *args]
-    env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """``example(name)``: the script as a module."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return import_module
+
+
+@pytest.fixture
+def script(
+    example: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """``script(name, *args)``: what it does in the test's directory when it is called with these arguments."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(name: str, *args: str) -> Done:
+        capsys.readouterr()
+        try:
+            code = example(name).main(list(args))
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return Done(code, *capsys.readouterr())
+
+    return call
 
 
 def engine_of(url: str) -> Engine:
     drivers = {"sqlite+aiosqlite": "sqlite", "postgresql+asyncpg": "postgresql+psycopg"}
     parsed = make_url(url)
     return create_engine(parsed.set(drivername=drivers[parsed.drivername]))
-
-
-@pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-
-    def load(name: str) -> Any:
-        return __import__(name)
-
-    return load
 
 
 def ask(client: TestClient, token: str, path: str) -> int:
@@ -77,10 +94,18 @@ def login(client: TestClient, name: str, password: str) -> str:
     return answer["data"]["access_token"] if answer["status"] == 0 else ""
 
 
+def test_they_are_commands(tmp_path: Path) -> None:
+    for path in sorted(EXAMPLES.glob("from_*.py")):
+        command = [sys.executable, "-W", "ignore", str(path)]
+        env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and "the following arguments are required" in done.stderr, done.stderr
+
+
 # --- from the original
 
 
-def test_from_the_original(tmp_path: Path) -> None:
+def test_from_the_original(tmp_path: Path, script: Callable[..., Done]) -> None:
     app = tmp_path / "app"
     app.mkdir()
     (app / "main.py").write_text(UNCHANGED, encoding="utf-8")
@@ -98,7 +123,7 @@ def test_from_the_original(tmp_path: Path) -> None:
     write_original_database(app / "amisadmin.db")
     database = "sqlite:///app/amisadmin.db"
 
-    dry = script(tmp_path, "from_original", "app", "--database", database)
+    dry = script("from_original", "app", "--database", database)
     assert dry.returncode == 1, dry.stderr
     assert "2 of 4 files would change" in dry.stdout
     assert "main.py, line 3: import fastapi_user_auth_c  # before fastapi_amis_admin" in dry.stdout
@@ -107,7 +132,7 @@ def test_from_the_original(tmp_path: Path) -> None:
     assert "default password: user root" in dry.stdout and "default password: user admin" in dry.stdout
     assert {path.name: path.read_bytes() for path in app.glob("*.py")} == before
 
-    written = script(tmp_path, "from_original", "app", "--database", database, "--write")
+    written = script("from_original", "app", "--database", database, "--write")
     assert written.returncode == 1 and "2 of 4 files changed" in written.stdout
     text = (app / "main.py").read_text(encoding="utf-8")
     assert text.count("fastapi_user_auth_c") == 3 and "fastapi_user_auth." not in text
@@ -120,9 +145,9 @@ def test_from_the_original(tmp_path: Path) -> None:
     assert (app / "none.py").read_bytes() == before["none.py"]
     for name in ("other.py", "broken.py"):
         (app / name).unlink()
-    again = script(tmp_path, "from_original", "app")
+    again = script("from_original", "app")
     assert again.returncode == 0 and again.stdout == "0 of 2 files would change\n"
-    assert script(tmp_path, "from_original", "nothing").returncode == 2
+    assert script("from_original", "nothing").returncode == 2
 
     # "run" would answer imports of the old name as well: the sources must not need that
     (app / "renamed.py").write_text("import sys\nfrom main import app\nassert 'fastapi_user_auth' not in sys.modules\n")
@@ -174,12 +199,12 @@ g, editor, reader
 
 
 @pytest.mark.parametrize("driver", ["aiosqlite", "asyncpg"])
-def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any]) -> None:
+def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any], script: Callable[..., Done]) -> None:
     (tmp_path / "model.conf").write_text(MODEL, encoding="utf-8")
     (tmp_path / "policy.csv").write_text(POLICY, encoding="utf-8")
     with empty_database(driver, tmp_path) as url:
         given = ["model.conf", "policy.csv", "--database", url, "--role", "auditor"]
-        dry = script(tmp_path, "from_casbin", *given)
+        dry = script("from_casbin", *given)
         assert dry.returncode == 0, dry.stderr
         assert "added 9, already there 0" in dry.stdout and "this was a dry run" in dry.stdout
         assert "new accounts, without a password: ann, bob\n" in dry.stdout
@@ -191,10 +216,10 @@ def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any])
                 return [len(connection.execute(select(model)).all()) for model in (User, Role, CasbinRule)]
 
         assert count() == [0, 0, 0]
-        written = script(tmp_path, "from_casbin", *given, "--write")
+        written = script("from_casbin", *given, "--write")
         assert written.returncode == 0, written.stderr
         assert count() == [2, 3, 9]
-        again = script(tmp_path, "from_casbin", *given, "--write")
+        again = script("from_casbin", *given, "--write")
         assert "added 0, already there 9" in again.stdout and "get these rules: ann, bob\n" in again.stdout
         assert count() == [2, 3, 9]
         engine.dispose()
@@ -242,11 +267,13 @@ def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any])
         (MODEL.replace("sub", "who"), "p, ann, a, b, allow\n", "no field 'sub'"),
     ],
 )
-def test_from_casbin_what_does_not_fit_is_refused(model: str, policy: str, fault: str, tmp_path: Path) -> None:
+def test_from_casbin_what_does_not_fit_is_refused(
+    model: str, policy: str, fault: str, tmp_path: Path, script: Callable[..., Done]
+) -> None:
     (tmp_path / "model.conf").write_text(model, encoding="utf-8")
     (tmp_path / "policy.csv").write_text(policy, encoding="utf-8")
     url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
-    done = script(tmp_path, "from_casbin", "model.conf", "policy.csv", "--database", url, "--write")
+    done = script("from_casbin", "model.conf", "policy.csv", "--database", url, "--write")
     assert done.returncode == 1, done.stdout
     assert fault in done.stderr and done.stderr.endswith("nothing is stored\n") and not done.stdout
     if (tmp_path / "test.db").exists():
@@ -327,16 +354,18 @@ def accounts(url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("driver", "with_uuids"), [("aiosqlite", True), ("aiosqlite", False), ("asyncpg", True)])
-def test_from_fastapi_users(driver: str, with_uuids: bool, tmp_path: Path, example: Callable[[str], Any]) -> None:
+def test_from_fastapi_users(
+    driver: str, with_uuids: bool, tmp_path: Path, example: Callable[[str], Any], script: Callable[..., Done]
+) -> None:
     with empty_database(driver, tmp_path) as url:
         ids = fill(url, PEOPLE, with_uuids)
-        dry = script(tmp_path, "from_fastapi_users", "--database", url)
+        dry = script("from_fastapi_users", "--database", url)
         assert dry.returncode == 0, dry.stderr
         told = "4 accounts: 1 inactive, 1 with the role root, 3 with the role verified; 0 do not fit\n"
         assert dry.stdout == f"would move {told}this was a dry run; --write stores it\n"
         assert accounts(url) == {}
 
-        done = script(tmp_path, "from_fastapi_users", "--database", url, "--write", "--ids", "ids.csv")
+        done = script("from_fastapi_users", "--database", url, "--write", "--ids", "ids.csv")
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"moved {told}"
         before = accounts(url)
@@ -366,15 +395,15 @@ def test_from_fastapi_users(driver: str, with_uuids: bool, tmp_path: Path, examp
         with TestClient(example("from_fastapi_users").create_app(url)) as client:
             assert login(client, "bob@example.com", "plum jam of bob")
 
-        again = script(tmp_path, "from_fastapi_users", "--database", url, "--write")
+        again = script("from_fastapi_users", "--database", url, "--write")
         assert again.returncode == 1 and "there is an account 'ann@example.com' already" in again.stderr
         assert "nothing is stored" in again.stdout
 
 
-def test_from_fastapi_users_what_does_not_fit_is_told(tmp_path: Path) -> None:
+def test_from_fastapi_users_what_does_not_fit_is_told(tmp_path: Path, script: Callable[..., Done]) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
     fill(url, [*PEOPLE, *MISFITS], True)
-    assert script(tmp_path, "from_fastapi_users", "--database", url).returncode == 1  # makes the tables
+    assert script("from_fastapi_users", "--database", url).returncode == 1  # makes the tables
     with sqlite3.connect(tmp_path / "test.db") as db:
         time = "2024-03-01 10:00:00"
         db.execute(
@@ -383,7 +412,7 @@ def test_from_fastapi_users_what_does_not_fit_is_told(tmp_path: Path) -> None:
         )
         db.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('g', 'u:jo@example.com', 'r:root')")
 
-    refused = script(tmp_path, "from_fastapi_users", "--database", url, "--write")
+    refused = script("from_fastapi_users", "--database", url, "--write")
     assert refused.returncode == 1 and "nothing is stored" in refused.stdout
     told = dict(line.removeprefix("does not fit: ").split(": ", 1) for line in refused.stderr.splitlines())
     assert set(told) == {email for email, *_ in MISFITS}
@@ -396,18 +425,18 @@ def test_from_fastapi_users_what_does_not_fit_is_told(tmp_path: Path) -> None:
     assert not any(stored and stored in refused.stderr + refused.stdout for _, stored, *_ in MISFITS)
     assert set(accounts(url)) == {"IDA@example.com"}
 
-    skipped = script(tmp_path, "from_fastapi_users", "--database", url, "--write", "--skip")
+    skipped = script("from_fastapi_users", "--database", url, "--write", "--skip")
     assert skipped.returncode == 1 and "moved 4 accounts: " in skipped.stdout and "; 7 do not fit" in skipped.stdout
     assert set(accounts(url)) == {"IDA@example.com", *(email for email, *_ in PEOPLE)}
 
 
-def test_from_fastapi_users_short_names_and_wrong_tables(tmp_path: Path) -> None:
+def test_from_fastapi_users_short_names_and_wrong_tables(tmp_path: Path, script: Callable[..., Done]) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
     fill(url, [("ann@a.org", *PEOPLE[0][1:]), ("ann@b.org", *PEOPLE[1][1:]), ("root@a.org", *PEOPLE[1][1:])], False)
-    local = script(tmp_path, "from_fastapi_users", "--database", url, "--names", "local")
+    local = script("from_fastapi_users", "--database", url, "--names", "local")
     assert local.returncode == 1 and local.stderr.count("several accounts would be called 'ann'") == 2
     assert "root@a.org: 'root'" in local.stderr
     assert "would move 0 accounts" in local.stdout
     for table, error in (("people", "there is no table 'people'"), ("auth_user", "no column hashed_password")):
-        wrong = script(tmp_path, "from_fastapi_users", "--database", url, "--table", table)
+        wrong = script("from_fastapi_users", "--database", url, "--table", table)
         assert wrong.returncode == 2 and error in wrong.stderr and not wrong.stdout
