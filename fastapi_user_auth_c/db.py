@@ -504,7 +504,8 @@ class SessionMiddleware:
     ``db.session`` and the ``db.async_*`` methods use it while the request is served. It is committed just before the
     answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after.
     It is rolled back by an exception, also one that an exception handler answers (but an ``HTTPException`` that sends
-    elsewhere; behind other middlewares it takes :class:`FailureMiddleware`), and by a status of 500 and more. A request that never asks for it costs one context variable.
+    elsewhere; behind other middlewares it takes :class:`FailureMiddleware`), and by a status of 500 and more. A request
+    that never asks for it costs one context variable.
     Websockets get none: they live long, and would keep a transaction open all the time.
 
     Args:

@@ -22,7 +22,7 @@ import pytest
 from app_for_tests import RA, UA, Client, settings_for
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
-from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, func, insert, text
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, func, insert, select, text
 from sqlmodel import AutoString
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -171,7 +171,7 @@ RULES = original_table(
     *(Column(name, AutoString, nullable=False) for name in ("ptype", "v0", "v1")),
     *(Column(name, AutoString) for name in ("v2", "v3", "v4", "v5")),
 )
-original_table(
+HISTORY = original_table(
     "auth_login_history",
     Column("create_time", DateTime, nullable=False),
     Column("user_id", Integer),
@@ -267,6 +267,14 @@ def test_D9_a_database_of_the_original_opens_as_it_is(make_app: Callable[..., An
         assert ed("POST", "/admin/page/home").status_code == 200
         assert enforcer.enforce("u:ed", "Auth>UserAdmin", "page:list:email", "page:list")
         assert not enforcer.enforce("u:ed", "Auth>UserAdmin", "page:update", "page")
+
+    async def from_afar(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "client": ("2001:db8:1234:5678:9abc:def0:1234:5678", 1)}, receive, send)
+
+    with TestClient(from_afar) as client:  # the original's column is narrower than ours
+        Client(client, "root")
+    with side_engine(database_url).connect() as db:
+        assert db.scalar(select(HISTORY.c.ip).order_by(HISTORY.c.id.desc())) == "2001:db8:1234:5678:9"
 
 
 def test_D9_one_rule_set_decides_as_the_model_file_says() -> None:
