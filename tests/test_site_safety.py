@@ -328,7 +328,32 @@ def test_S12_judging_needs_no_header_twice() -> None:
 # -- S13: uploads -----------------------------------------------------------------------------------------------------
 
 
-def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, root: Client, tmp_path: Any) -> None:
+GUEST = {"Authorization": ""}
+
+
+async def streamed(app: Any, path: str, headers: dict[str, str], body: Iterator[bytes]) -> int:
+    """The status of the answer to a request whose body is taken from an iterator as far as the application reads."""
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()], "scheme": "http",
+        "server": ("testserver", 80), "client": ("testclient", 1), "http_version": "1.1", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        part = next(body, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    await app(scope, receive, send)
+    return int(answers[0]["status"])
+
+
+def test_S13_uploads_are_limited_and_served_as_downloads(
+    app: Any, client: TestClient, root: Client, tmp_path: Any
+) -> None:
     def upload(name: str, content: bytes = b"text") -> Any:
         return root("POST", "/admin/file/upload", files={"file": (name, content, "image/png")})
 
@@ -356,7 +381,10 @@ def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, roo
             yield b"x" * 256 * 1024
 
     headers = {**root.headers, "Content-Type": "multipart/form-data; boundary=b"}
-    assert client.post("/admin/file/upload", content=endless(), headers=headers).status_code == 413
+    assert client.portal.call(streamed, app, "/admin/file/upload", headers, endless()) == 413
+    assert 0 < sent < 4 * 4, "no more is read than may be uploaded"
+    assert client.portal.call(streamed, app, "/admin/file/upload", {**headers, **GUEST}, endless()) == 401
+    assert sent < 4 * 4, "nor anything of those who may not"
     for content, kind in (
         (b"", "multipart/form-data"),
         (b"x", "multipart/form-data; boundary=b"),
