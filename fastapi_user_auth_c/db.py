@@ -460,13 +460,52 @@ def _closing(session: Session, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
+_FAILURES = "__user_auth_failures__"
+"""Where the scope of a request says that a handler answers an exception."""
+
+
+def _handled(outside: BaseException | None) -> bool:
+    """Whether an answer comes from a handler of an exception that is a failure, and not one that sends elsewhere.
+
+    Handlers are called, and answer, while the exception is handled.
+    """
+    error = sys.exc_info()[1]
+    return error is not outside and getattr(error, "status_code", 500) >= 400
+
+
+class FailureMiddleware:
+    """Tells :class:`SessionMiddleware` of exceptions that handlers answer, as plain ASGI; the innermost middleware.
+
+    One that runs the application in a task of its own, as ``@app.middleware("http")`` does, hides them from what
+    stands further out.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        failures = scope.get(_FAILURES)
+        if failures is None:
+            await self.app(scope, receive, send)
+            return
+        outside = sys.exc_info()[1]
+
+        async def tell_first(message: Any) -> None:
+            if message["type"] == "http.response.start" and _handled(outside):
+                failures.append(sys.exc_info()[1])
+            await send(message)
+
+        await self.app(scope, receive, tell_first)
+
+
 class SessionMiddleware:
     """Gives each request a session, made when it is first asked for, as plain ASGI.
 
     ``db.session`` and the ``db.async_*`` methods use it while the request is served. It is committed just before the
     answer starts, so that nobody is told of a change that is not stored, and again at the end for what came after.
     It is rolled back by an exception, also one that an exception handler answers (but an ``HTTPException`` that sends
-    elsewhere), and by a status of 500 and more. A request that never asks for it costs one context variable.
+    elsewhere; behind other middlewares it takes :class:`FailureMiddleware`), and by a status of 500 and more. A request
+    that never asks for it costs one context variable.
     Websockets get none: they live long, and would keep a transaction open all the time.
 
     Args:
@@ -494,14 +533,13 @@ class SessionMiddleware:
         registry = db.scoped_session.registry
         token = db._session_scope.set(name)  # type: ignore[arg-type]
         outside = sys.exc_info()[1]
+        failures: list[Any] = scope.setdefault(_FAILURES, [])
         lost = False
 
         async def commit_first(message: Any) -> None:
             nonlocal lost
             if message["type"] == "http.response.start" and registry.has():
-                error = sys.exc_info()[1]  # handlers of exceptions are called, and answer, while these are handled
-                failed = error is not outside and getattr(error, "status_code", 500) >= 400
-                wanted = db.commit_on_exit and message["status"] < 500 and not failed
+                wanted = db.commit_on_exit and message["status"] < 500 and not (failures or _handled(outside))
                 try:
                     await self._finish("commit" if wanted else "rollback")
                 except Exception as error:

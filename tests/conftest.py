@@ -2,11 +2,15 @@
 
 Servers are looked for on the loopback address at their usual ports: PostgreSQL trusts user ``postgres``, MariaDB has a
 ``root`` without a password. Each test gets a database of its own there; tests are skipped where there is no server.
+
+A test that is named after a fault of the site or of databases (``test_S4_...``, ``test_D9_...``) runs on each kind of
+database, any other on one, unless it says on which. ``FUA_TEST_DRIVER`` chooses one for both.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +26,8 @@ MARIADB = os.environ.get("FUA_TEST_MARIADB", "root@127.0.0.1:3306")
 
 DRIVER = os.environ.get("FUA_TEST_DRIVER", "aiosqlite")
 """Of tests that run on one database."""
+EACH_KIND = [DRIVER] if "FUA_TEST_DRIVER" in os.environ else ["aiosqlite", "asyncpg", "aiomysql"]
+"""Of tests that run on each kind of database."""
 
 ASYNC_DRIVERS = ["aiosqlite", "asyncpg", "psycopg_async", "aiomysql"]
 SYNC_DRIVERS = ["sqlite", "psycopg", "pymysql"]
@@ -34,6 +40,14 @@ URLS = {
     "aiomysql": "mysql+aiomysql://" + MARIADB + "/{name}?charset=utf8mb4",
     "pymysql": "mysql+pymysql://" + MARIADB + "/{name}?charset=utf8mb4",
 }
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is named after a fault of the site or of databases on each kind of database."""
+    told = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    named = re.match(r"test_(?:[A-Z]\d+_)*[SD]\d", metafunc.definition.name)
+    if named and not told and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", EACH_KIND, indirect=True)
 
 
 @contextmanager

@@ -8,12 +8,12 @@ import functools
 import hmac
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,12 @@ import pytest
 from app_for_tests import ANY_PASSWORD, RA, UA, Client, settings_for
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
+from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, func, insert, select, text
+from sqlmodel import AutoString
 from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from visits import side_engine
 
 from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.settings import AuthSettings
@@ -109,9 +112,9 @@ def test_D5_a_check_outside_a_server_and_inside_a_loop(make_app: Callable[..., A
 
 
 @pytest.mark.parametrize("startup", ["lifespan", "on_event", "by hand"])
-@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite", "asyncpg", "aiomysql"], indirect=True)
 def test_D6_the_policy_is_loaded_before_the_first_request_once(
-    make_app: Callable[..., Any], database_url: str, startup: str, tmp_path: Path
+    make_app: Callable[..., Any], database_url: str, startup: str
 ) -> None:
     app = make_app(database_url, startup)
     enforcer = app.state.site.auth.enforcer
@@ -130,53 +133,84 @@ def test_D6_the_policy_is_loaded_before_the_first_request_once(
         assert client.get("/free").status_code == 200
         assert Client(client, "root")("GET", "/async").status_code == 200
     if startup == "by hand":
-        with sqlite3.connect(tmp_path / "test.db") as table:
-            row = table.execute("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'").fetchall()
+        with side_engine(database_url).connect() as db:
+            row = db.execute(text("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'")).all()
         assert row == [("u:admin", "AuthAdminSite", "page", "page", "allow")]
 
 
 # -- a database of the original ---------------------------------------------------------------------------------------
 
-ORIGINAL_TABLES = {
-    "auth_user": """email VARCHAR, password VARCHAR NOT NULL, username VARCHAR(32) NOT NULL, delete_time DATETIME,
-        update_time DATETIME DEFAULT CURRENT_TIMESTAMP, create_time DATETIME NOT NULL, id INTEGER NOT NULL,
-        is_active BOOLEAN NOT NULL, nickname VARCHAR(40), avatar VARCHAR(255), PRIMARY KEY (id)""",
-    "auth_role": """delete_time DATETIME, update_time DATETIME DEFAULT CURRENT_TIMESTAMP,
-        create_time DATETIME NOT NULL, id INTEGER NOT NULL, "key" VARCHAR(40) NOT NULL, name VARCHAR(40) NOT NULL,
-        "desc" VARCHAR(400) NOT NULL, PRIMARY KEY (id)""",
-    "auth_casbin_rule": """id INTEGER NOT NULL, ptype VARCHAR NOT NULL, v0 VARCHAR NOT NULL, v1 VARCHAR NOT NULL,
-        v2 VARCHAR, v3 VARCHAR, v4 VARCHAR, v5 VARCHAR, PRIMARY KEY (id)""",
-    "auth_login_history": """create_time DATETIME NOT NULL, id INTEGER NOT NULL, user_id INTEGER,
-        login_name VARCHAR(20) NOT NULL, ip VARCHAR(20) NOT NULL, ip_info VARCHAR(255) NOT NULL,
-        client VARCHAR(20) NOT NULL, user_agent VARCHAR(400) NOT NULL, login_type VARCHAR(20) NOT NULL,
-        login_status VARCHAR(20) NOT NULL, forwarded_for VARCHAR(60) NOT NULL, PRIMARY KEY (id)""",
-    "auth_token": """create_time DATETIME NOT NULL, id INTEGER NOT NULL, token VARCHAR(48) NOT NULL,
-        data VARCHAR NOT NULL, PRIMARY KEY (id)""",
-}
+ORIGINAL_TABLES = MetaData()
+"""As the original's models made them, with its SQLModel."""
+
+
+def original_table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, ORIGINAL_TABLES, Column("id", Integer, primary_key=True), *columns)
+
+
+USERS = original_table(
+    "auth_user",
+    Column("email", AutoString),
+    Column("password", AutoString, nullable=False),
+    Column("username", AutoString(32), nullable=False, unique=True, index=True),
+    Column("delete_time", DateTime),
+    Column("update_time", DateTime, server_default=func.now()),
+    Column("create_time", DateTime, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("nickname", AutoString(40)),
+    Column("avatar", AutoString(255)),
+)
+ROLES = original_table(
+    "auth_role",
+    Column("delete_time", DateTime),
+    Column("update_time", DateTime, server_default=func.now()),
+    Column("create_time", DateTime, nullable=False),
+    Column("key", AutoString(40), nullable=False, unique=True, index=True),
+    Column("name", AutoString(40), nullable=False),
+    Column("desc", AutoString(400), nullable=False),
+)
+RULES = original_table(
+    "auth_casbin_rule",
+    *(Column(name, AutoString, nullable=False) for name in ("ptype", "v0", "v1")),
+    *(Column(name, AutoString) for name in ("v2", "v3", "v4", "v5")),
+)
+HISTORY = original_table(
+    "auth_login_history",
+    Column("create_time", DateTime, nullable=False),
+    Column("user_id", Integer),
+    *(
+        Column(name, AutoString(width), nullable=False)
+        for name, width in {
+            "login_name": 20, "ip": 20, "ip_info": 255, "client": 20, "user_agent": 400, "login_type": 20,
+            "login_status": 20, "forwarded_for": 60,
+        }.items()
+    ),
+)  # fmt: skip
+TOKENS = original_table(
+    "auth_token",
+    Column("create_time", DateTime, nullable=False),
+    Column("token", AutoString(48), nullable=False),
+    Column("data", AutoString, nullable=False),
+)
 # hashes that passlib 1.7.4 with bcrypt 4.0.1 made of "root" and "admin"
 ROOT_HASH = "$2b$12$jZzoX92cH/HEabQUDXRcI.KvC3VtCS91LT2B1oBCxIaayfQUeW7/y"
 ADMIN_HASH = "$2b$12$tu0XetOlbM4njkBVdLks5uUtjZOFKo35mBfdAYbpEhMbY5Iy5g7Im"
-TIME = "2024-03-01 10:00:00.000000"
+TIME = datetime(2024, 3, 1, 10)
 
 
-def write_original_database(path: Path) -> None:
-    with sqlite3.connect(path) as db:
-        for name, columns in ORIGINAL_TABLES.items():
-            db.execute(f"CREATE TABLE {name} ({columns})")
-        db.execute("CREATE UNIQUE INDEX ix_auth_user_username ON auth_user (username)")
-        db.execute('CREATE UNIQUE INDEX ix_auth_role_key ON auth_role ("key")')
+def write_original_database(url: str) -> None:
+    with side_engine(url).connect() as db:
+        ORIGINAL_TABLES.create_all(db)
         users = [("admin", ADMIN_HASH), ("root", ROOT_HASH), ("ed", ADMIN_HASH)]
-        for number, (name, hash_) in enumerate(users, 1):
+        for name, hash_ in users:
             db.execute(
-                "INSERT INTO auth_user (id, username, password, create_time, update_time, is_active, nickname, avatar)"
-                " VALUES (?, ?, ?, ?, ?, 1, '', '')",
-                (number, name, hash_, TIME, TIME),
-            )
-        for number, key in enumerate(["admin", "root", "editor"], 1):
-            db.execute(
-                'INSERT INTO auth_role (id, "key", name, "desc", create_time) VALUES (?, ?, ?, \'\', ?)',
-                (number, key, f"{key} role", TIME),
-            )
+                insert(USERS).values(
+                    username=name, password=hash_, create_time=TIME, update_time=TIME, is_active=True, nickname="",
+                    avatar="",
+                )
+            )  # fmt: skip
+        for key in ("admin", "root", "editor"):
+            db.execute(insert(ROLES).values(key=key, name=f"{key} role", desc="", create_time=TIME))
         rules = [
             ("g", "u:admin", "r:admin"),
             ("g", "u:root", "r:root"),
@@ -192,27 +226,24 @@ def write_original_database(path: Path) -> None:
             ("p", "r:editor", "Auth>UserAdmin", "page:list:email", "page:list", "allow"),
             ("p", "u:ed", "283002fe81d9bbae", "page", "page", "allow"),
         ]
+        names = ("ptype", "v0", "v1", "v2", "v3", "v4")
         for rule in rules:
-            padded = [*rule, *[None] * (7 - len(rule))]
-            db.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4, v5) VALUES (?,?,?,?,?,?,?)", padded)
-        now = time.strftime("%Y-%m-%d %H:%M:%S.000000")
-        for token, created in (("live" * 11, now), ("dead" * 11, TIME)):
+            db.execute(insert(RULES).values(dict(zip(names, rule, strict=False))))
+        for token, created in (("live" * 11, datetime.now()), ("dead" * 11, TIME)):
             data = '{"id":3,"username":"ed"}'
-            db.execute("INSERT INTO auth_token (token, data, create_time) VALUES (?, ?, ?)", (token, data, created))
+            db.execute(insert(TOKENS).values(token=token, data=data, create_time=created))
 
 
-@pytest.mark.parametrize("database_url", ["aiosqlite", "sqlite"], indirect=True)
-def test_D9_a_database_of_the_original_opens_as_it_is(
-    make_app: Callable[..., Any], database_url: str, tmp_path: Path
-) -> None:
-    write_original_database(tmp_path / "test.db")
+@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, "sqlite"], indirect=True)
+def test_D9_a_database_of_the_original_opens_as_it_is(make_app: Callable[..., Any], database_url: str) -> None:
+    write_original_database(database_url)
 
     def content() -> dict[str, Any]:
-        with sqlite3.connect(tmp_path / "test.db") as db:
+        with side_engine(database_url).connect() as db:
             return {
-                "users": db.execute("SELECT id, username, password FROM auth_user ORDER BY id").fetchall(),
-                "roles": db.execute('SELECT id, "key", name FROM auth_role ORDER BY id').fetchall(),
-                "rules": db.execute("SELECT ptype, v0, v1, v2, v3, v4, v5 FROM auth_casbin_rule").fetchall(),
+                "users": db.execute(USERS.select().order_by(USERS.c.id)).all(),
+                "roles": db.execute(ROLES.select().order_by(ROLES.c.id)).all(),
+                "rules": [tuple(row[1:]) for row in db.execute(RULES.select())],
             }
 
     before = content()
@@ -239,6 +270,14 @@ def test_D9_a_database_of_the_original_opens_as_it_is(
         assert ed("POST", "/admin/page/home").status_code == 200
         assert enforcer.enforce("u:ed", "Auth>UserAdmin", "page:list:email", "page:list")
         assert not enforcer.enforce("u:ed", "Auth>UserAdmin", "page:update", "page")
+
+    async def from_afar(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "client": ("2001:db8:1234:5678:9abc:def0:1234:5678", 1)}, receive, send)
+
+    with TestClient(from_afar) as client:  # the original's column is narrower than ours
+        Client(client, "root")
+    with side_engine(database_url).connect() as db:
+        assert db.scalar(select(HISTORY.c.ip).order_by(HISTORY.c.id.desc())) == "2001:db8:1234:5678:9"
 
 
 def test_D9_one_rule_set_decides_as_the_model_file_says() -> None:

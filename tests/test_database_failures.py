@@ -13,17 +13,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 import uvicorn
-from app_for_tests import PAGES, RA, ROLES, UA
+from app_for_tests import PAGES, RA, ROLES, UA, settings_for
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy_database import AsyncDatabase, Database
+from sqlmodel import SQLModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from visits import (
@@ -40,6 +43,7 @@ from visits import (
     visited,
 )
 
+from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
 from fastapi_user_auth_c.db import to_the_end
 from fastapi_user_auth_c.db_errors import is_outage
@@ -383,6 +387,45 @@ def test_D5_a_handler_that_fails_has_stored_nothing(make_app: Callable[..., Any]
             assert await returned(app)
             await log_in(client, "root")
         assert open_transactions(database_url) == []
+
+    asyncio.run(main())
+
+
+def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """Added before the site is mounted and afterwards; each runs the application in a task of its own."""
+    monkeypatch.chdir(tmp_path)
+    AsyncDatabase._instances = Database._instances = None
+    site, app = AuthAdminSite(settings_for(database_url)), FastAPI()
+    app.state.site = site
+
+    async def pass_on(request: Request, call_next: Any) -> Any:
+        return await call_next(request)
+
+    app.middleware("http")(pass_on)
+    app.middleware("http")(pass_on)
+    site.mount_app(app)
+    app.middleware("http")(pass_on)
+    expected = failing_routes(app)
+
+    @app.get("/elsewhere")
+    async def elsewhere() -> Any:
+        site.db.session.add(Role(key="elsewhere", name="elsewhere"))
+        raise HTTPException(303, headers={"location": "/free"})
+
+    async def main() -> None:
+        await site.db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        async with visited(app) as client:
+            for path, status in expected.items():
+                answer = await client.get(path)
+                assert answer.status_code == status, (path, answer.status_code, answer.text)
+                assert role_keys(database_url) == set(), path
+                assert checked_out(app) == 0, path
+            assert (await client.get("/elsewhere")).status_code == 303
+            assert role_keys(database_url) == {"elsewhere"}
+        assert open_transactions(database_url) == []
+        await site.db.engine.dispose()
 
     asyncio.run(main())
 

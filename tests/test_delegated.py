@@ -68,6 +68,37 @@ def test_S1_page_permissions_that_one_lacks_are_refused_by_name(place: Place) ->
     assert place.of("u:bo") == {(USERS, "page:list", "page", "allow")}
 
 
+def test_S1_data_permissions_that_one_lacks_are_refused(place: Place) -> None:
+    query = f"item_id={place.bo}&permission={LIST.replace('#', '%23')}"
+    rows = place.root.data("GET", f"{UA}/get_admin_action_perm_options?{query}")["rows"]
+    everything, field = f"{USERS}#page:list:*#page:list", f"{USERS}#page:list:email#page:list"
+    assert {row["rol"] for row in rows} == {everything, field}
+
+    def give(who: Client, page: str, item: int, *chosen: str) -> Any:
+        table = [{**row, "checked": row["rol"] in chosen} for row in rows]
+        table += [{"rol": each, "checked": True} for each in chosen if each not in [row["rol"] for row in rows]]
+        blank = [{**row, "checked": False} for row in rows]
+        return who.act(page, DATA, item, {"permissions": LIST, "policy_matrix": [blank, table, blank]})
+
+    before = place.enforcer.get_policy()
+    for page, item in ((UA, place.bo), (RA, place.other)):
+        assert give(place.al, page, item, field).status_code == 403, "not held"
+        for forged in (f"{HISTORY}#page:list:x#page:list", f"{USERS}#page:list:x#page:list", "#", ""):
+            assert give(place.al, page, item, forged).status_code in (403, 422), forged
+            assert give(place.root, page, item, forged).status_code == 422, "out of the list, whoever asks"
+    assert place.enforcer.get_policy() == before
+    place.rules("u:al", (USERS, "page:list:*", "page:list"))
+    before = place.enforcer.get_policy()
+    for chosen in ((everything,), (field, everything)):
+        assert give(place.al, UA, place.bo, *chosen).status_code == 403, "patterns are root's to give"
+    assert place.enforcer.get_policy() == before
+    for page, item, subject in ((UA, place.bo, "u:bo"), (RA, place.other, "r:other")):
+        assert give(place.al, page, item, field).json()["status"] == 0, "held by the pattern"
+        assert place.of(subject) == {(USERS, "page:list:email", "page:list", "allow")}
+    assert give(place.root, UA, place.bo, everything).json()["status"] == 0
+    assert place.of("u:bo") == {(USERS, "page:list:*", "page:list", "allow")}
+
+
 def test_S1_nobody_gives_to_themselves(place: Place) -> None:
     before = place.enforcer.get_policy(), place.enforcer.get_grouping_policy()
     rows = place.root.data(

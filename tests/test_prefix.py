@@ -16,6 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from app_for_tests import UA, example_app
+from conftest import EACH_KIND
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.testclient import TestClient
@@ -82,9 +83,9 @@ def serving(app: Any, **options: Any) -> Iterator[int]:
 
 
 @contextmanager
-def visitor(folder: Path, way: str, **auth_options: Any) -> Iterator[httpx.Client]:
+def visitor(url: str, way: str, **auth_options: Any) -> Iterator[httpx.Client]:
     """A browser, more or less, at a server with the site under the prefix."""
-    app = example_app(f"sqlite+aiosqlite:///{folder}/test.db?check_same_thread=False", **auth_options)
+    app = example_app(url, **auth_options)
     server: Any = app
     if way == "application":
         app.root_path = PREFIX
@@ -125,11 +126,17 @@ def addresses(value: Any) -> Iterator[str]:
             yield found.group(1)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_S17_everything_has_the_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+@pytest.mark.parametrize(
+    ("way", "database_url"),
+    [*((way, EACH_KIND[0]) for way in WAYS), *((WAYS[0], kind) for kind in EACH_KIND[1:])],
+    indirect=["database_url"],
+)
+def test_S17_everything_has_the_prefix(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     site = f"{PREFIX}/admin"
-    with visitor(tmp_path, way) as client:
+    with visitor(database_url, way) as client:
         away = client.get(f"{site}/?a=1", headers=PAGE)
         assert away.status_code == 307, away.text
         assert away.headers["location"] == f"{site}/auth/form/login?redirect={site}/%3Fa%3D1"
@@ -178,10 +185,12 @@ def test_S17_everything_has_the_prefix(tmp_path: Path, monkeypatch: pytest.Monke
         assert forbidden.status_code == 403 and f'href="{site}/auth/logout"' in forbidden.text
 
 
-def test_S17_the_nearest_cookie_counts_and_its_path_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_S17_the_nearest_cookie_counts_and_its_path_can_be_set(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     login = {"username": "root", "password": "root"}
-    with visitor(tmp_path, "mount", settings=AuthSettings(cookie_path=PREFIX)) as client:
+    with visitor(database_url, "mount", settings=AuthSettings(cookie_path=PREFIX)) as client:
         answer = client.post(f"{PREFIX}/admin/auth/gettoken", data=login)
         assert f"Path={PREFIX};" in answer.headers["set-cookie"]
         token = answer.json()["data"]["access_token"]

@@ -193,7 +193,7 @@ def test_D4_history_and_limits_take_the_address_of_the_client(make_app: Callable
             return [tuple(row) for row in session.execute(select(LoginHistory.ip, LoginHistory.forwarded_for))]
 
         (first, second) = client.portal.call(run_committed, app.state.site.auth.db, rows)
-        assert first == ("2001:db8:1234:5678:9abc:def0:1234:5678"[:20], "x" * 60)
+        assert first == ("2001:db8:1234:5678:9abc:def0:1234:5678", "x" * 60)
         assert second == ("198.51.100.7", "198.51.100.7")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +10,14 @@ from typing import Any
 import pytest
 from app_for_tests import DATA, PAGES, RA, ROLES, UA, Client
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from sqlalchemy import Text, column, insert, select, table, update
 from starlette.testclient import TestClient
+from visits import side_engine
+
+from fastapi_user_auth_c.auth.models import CasbinRule
 
 USER_PAGE = "Auth>UserAdmin"
+USERS = table("auth_user", column("username", Text), column("password", Text))  # not masked, as in the model
 
 
 def make_user(root: Client, name: str) -> int:
@@ -22,6 +26,17 @@ def make_user(root: Client, name: str) -> int:
 
 def make_role(root: Client, key: str) -> int:
     return int(root.data("POST", f"{RA}/item", {"key": key, "name": key})["id"])
+
+
+def stored(url: str, statement: Any) -> list[tuple[Any, ...]]:
+    with side_engine(url).connect() as connection:
+        return [tuple(row) for row in connection.execute(statement)]
+
+
+def write(url: str, statement: Any) -> None:
+    """As another program writes to the database."""
+    with side_engine(url).connect() as connection:
+        connection.execute(statement)
 
 
 # -- the whole way ----------------------------------------------------------------------------------------------------
@@ -55,7 +70,7 @@ def test_D1_login_menu_roles_and_permissions_take_effect_at_once(client: TestCli
 
 
 @pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
-def test_D1_a_second_start_finds_everything_again(make_app: Callable[..., Any], database_url: str) -> None:
+def test_D1_D2_a_second_start_finds_everything_again(make_app: Callable[..., Any], database_url: str) -> None:
     with TestClient(make_app(database_url)) as client:
         root = Client(client, "root")
         role = make_role(root, "editor")
@@ -96,7 +111,9 @@ def test_P2_a_users_own_rule_wins_over_a_roles(client: TestClient, app: Any, roo
     assert bob("POST", f"{UA}/list").status_code == 403
 
 
-def test_P3_an_empty_list_takes_the_permissions_away(client: TestClient, app: Any, root: Client, tmp_path: Any) -> None:
+def test_P3_an_empty_list_takes_the_permissions_away(
+    client: TestClient, app: Any, root: Client, database_url: str
+) -> None:
     bob_id = make_user(root, "bob")
     root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page#page,Auth>RoleAdmin#page#page"})
     enforcer = app.state.site.auth.enforcer
@@ -105,24 +122,22 @@ def test_P3_an_empty_list_takes_the_permissions_away(client: TestClient, app: An
         "status": 0, "msg": "success", "data": None, "code": None,
     }  # fmt: skip
     assert not enforcer.enforce("u:bob", USER_PAGE, "page", "page")
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        assert table.execute("SELECT count(*) FROM auth_casbin_rule WHERE v0 = 'u:bob'").fetchone() == (0,)
+    assert stored(database_url, select(CasbinRule.id).where(CasbinRule.v0 == "u:bob")) == []
 
 
-def test_P4_a_rule_is_stored_once(client: TestClient, app: Any, tmp_path: Any) -> None:
+def test_P4_a_rule_is_stored_once(client: TestClient, app: Any, database_url: str) -> None:
     enforcer = app.state.site.auth.enforcer
     rule = ["u:bob", "page x", "page", "page", "allow"]
     assert client.portal.call(enforcer.add_policy, *rule) is True
     assert client.portal.call(enforcer.add_policy, tuple(rule)) is False
     assert client.portal.call(enforcer.add_policy, rule) is False
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        count = "SELECT count(*) FROM auth_casbin_rule WHERE v0 = 'u:bob'"
-        assert table.execute(count).fetchone() == (1,)
-        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1, v2, v3, v4) VALUES ('p', ?, ?, ?, ?, ?)", rule)
-        table.commit()
-        client.portal.call(enforcer.load_policy)
-        assert client.portal.call(enforcer.remove_policy, *rule) is True
-        assert table.execute(count).fetchone() == (0,)
+    of_bob = select(CasbinRule.id).where(CasbinRule.v0 == "u:bob")
+    assert len(stored(database_url, of_bob)) == 1
+    columns = ("ptype", "v0", "v1", "v2", "v3", "v4")
+    write(database_url, insert(CasbinRule).values(dict(zip(columns, ["p", *rule], strict=True))))
+    client.portal.call(enforcer.load_policy)
+    assert client.portal.call(enforcer.remove_policy, *rule) is True
+    assert stored(database_url, of_bob) == []
 
 
 @pytest.mark.parametrize("name", ["bob, r:admin", "a)", "x[y", 'q"q', "b#c", "root ", " root", "new\nline", "u:root"])
@@ -150,12 +165,11 @@ def test_P8_odd_names_survive_and_gain_nothing(
 
 
 def test_P9_rows_and_posts_that_do_not_fit(
-    client: TestClient, app: Any, root: Client, tmp_path: Any, caplog: pytest.LogCaptureFixture
+    client: TestClient, app: Any, root: Client, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bob_id = make_user(root, "bob")
     root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page:list#page"})
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('p', 'u:bob', 'x')")
+    write(database_url, insert(CasbinRule).values(ptype="p", v0="u:bob", v1="x"))
     assert root("GET", "/admin/auth/CasbinRuleAdmin/load_policy").status_code == 200
     assert "left out" in caplog.text
     bob = Client(client, "bob")
@@ -171,7 +185,9 @@ def test_P9_rows_and_posts_that_do_not_fit(
     assert bob("POST", f"{UA}/list").status_code == 200
 
 
-def test_P10_a_cycle_of_roles_is_refused_and_named(client: TestClient, app: Any, root: Client, tmp_path: Any) -> None:
+def test_P10_a_cycle_of_roles_is_refused_and_named(
+    client: TestClient, app: Any, root: Client, database_url: str
+) -> None:
     a, b = make_role(root, "a"), make_role(root, "b")
     assert root.act(RA, ROLES, a, {"role_keys": "b"}).status_code == 200
     answer = root.act(RA, ROLES, b, {"role_keys": "a"})
@@ -179,8 +195,7 @@ def test_P10_a_cycle_of_roles_is_refused_and_named(client: TestClient, app: Any,
     assert "r:a" in answer.json()["msg"] and "r:b" in answer.json()["msg"]
     enforcer = app.state.site.auth.enforcer
     assert enforcer.has_grouping_policy("r:a", "r:b") and not enforcer.has_grouping_policy("r:b", "r:a")
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        table.execute("INSERT INTO auth_casbin_rule (ptype, v0, v1) VALUES ('g', 'r:b', 'r:a')")
+    write(database_url, insert(CasbinRule).values(ptype="g", v0="r:b", v1="r:a"))
     assert root("GET", "/admin/auth/CasbinRuleAdmin/load_policy").status_code == 200
     assert enforcer.has_grouping_policy("r:b", "r:a")
     assert len(root.data("POST", f"{RA}/list")["items"]) == 4
@@ -376,16 +391,15 @@ def test_odd_ids_and_names_are_refused(client: TestClient, root: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "stored",
+    "hashed",
     ["", "bob", "$2b$04$tooshort", "$2b$99$" + "a" * 53, "$2x$04$" + "a" * 53, "$2b$04$" + "ä" * 53, "$argon2id$v=19$"],
 )
 def test_T8_a_stored_hash_that_is_none_refuses_the_login(
-    client: TestClient, root: Client, tmp_path: Any, caplog: pytest.LogCaptureFixture, stored: str
+    client: TestClient, root: Client, database_url: str, caplog: pytest.LogCaptureFixture, hashed: str
 ) -> None:
     make_user(root, "bob")
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        table.execute("UPDATE auth_user SET password = ? WHERE username = 'bob'", (stored,))
-    for password in ("bob", stored or "x"):
+    write(database_url, update(USERS).where(USERS.c.username == "bob").values(password=hashed))
+    for password in ("bob", hashed or "x"):
         answer = client.post("/admin/auth/gettoken", data={"username": "bob", "password": password})
         assert answer.status_code == 200 and answer.json()["status"] == -1
         assert "set-cookie" not in answer.headers
@@ -394,18 +408,16 @@ def test_T8_a_stored_hash_that_is_none_refuses_the_login(
 
 @pytest.mark.parametrize("variant", ["2a", "2b", "2y"])
 def test_T8_each_bcrypt_variant_logs_in_and_is_renewed(
-    client: TestClient, root: Client, tmp_path: Any, variant: str
+    client: TestClient, root: Client, database_url: str, variant: str
 ) -> None:
     make_user(root, "bob")
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        (stored,) = table.execute("SELECT password FROM auth_user WHERE username = 'bob'").fetchone()
-        table.execute(
-            "UPDATE auth_user SET password = ? WHERE username = 'bob'", (stored.replace("$2b$", f"${variant}$"),)
-        )
+    of_bob = select(USERS.c.password).where(USERS.c.username == "bob")
+    ((first,),) = stored(database_url, of_bob)
+    given = first.replace("$2b$", f"${variant}$")
+    write(database_url, update(USERS).where(USERS.c.username == "bob").values(password=given))
     Client(client, "bob")
-    with sqlite3.connect(tmp_path / "test.db") as table:
-        (renewed,) = table.execute("SELECT password FROM auth_user WHERE username = 'bob'").fetchone()
-    assert renewed.startswith("$2b$") and (renewed == stored) is (variant == "2b")
+    ((renewed,),) = stored(database_url, of_bob)
+    assert renewed.startswith("$2b$") and (renewed == first) is (variant == "2b")
     Client(client, "bob")
 
 
@@ -499,11 +511,19 @@ def test_a_browser_stays_logged_in_with_the_new_password(client: TestClient, roo
     assert phone("GET", "/admin/auth/userinfo").status_code == 403
 
 
-def test_saving_a_user_keeps_the_hidden_password(client: TestClient, root: Client) -> None:
+def test_S3_saving_a_user_keeps_the_hidden_password(client: TestClient, root: Client, database_url: str) -> None:
     bob_id = make_user(root, "bob")
+    of_bob = select(USERS.c.password).where(USERS.c.username == "bob")
+    before = stored(database_url, of_bob)
     shown = root.data("GET", f"{UA}/item/{bob_id}")
-    assert "password" not in shown
-    root.data("PUT", f"{UA}/item/{bob_id}", {**shown, "nickname": "B", "password": "**********"})
+    listed = root.data("POST", f"{UA}/list", {})["items"]
+    assert "password" not in shown and not any("password" in item for item in listed)
+    for back in (
+        shown, {**shown, "nickname": "B", "password": "**********"}, {**shown, "password": ""},
+        {**shown, "password": None}, {**shown, "password": "*"},
+    ):  # fmt: skip
+        root.data("PUT", f"{UA}/item/{bob_id}", back)
+        assert stored(database_url, of_bob) == before, back
     Client(client, "bob")
     root.data("PUT", f"{UA}/item/{bob_id}", {"password": "other"})
     Client(client, "bob", "other")
@@ -532,13 +552,18 @@ def test_the_cookie_is_out_of_reach_and_ends_with_the_token(client: TestClient) 
     assert "httponly" in cookie and "samesite=lax" in cookie and "secure" in cookie and "max-age=259200" in cookie
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["https://evil.example", "//evil", "/\\evil", "javascript:alert(1)", "/a\n//b", "/</script>", "/<%= 1 %>", "/${x}"],
-)
-def test_redirects_stay_on_this_host(client: TestClient, target: str) -> None:
-    page = client.get("/admin/auth/form/login", params={"redirect": target})
-    assert page.status_code == 200 and '"redirect": "/"' in page.text.replace('"redirect":"/"', '"redirect": "/"')
+ELSEWHERE = [
+    "https://evil.example", "//evil", "/\\evil", "javascript:alert(1)", "/a\n//b", "/</script>", "/<%= 1 %>", "/${x}",
+]  # fmt: skip
+
+
+def test_S9_redirects_stay_on_this_host(client: TestClient, root: Client) -> None:
+    for target in ELSEWHERE:
+        client.cookies.clear()
+        page = client.get("/admin/auth/form/login", params={"redirect": target})
+        assert page.status_code == 200 and '"redirect": "/"' in page.text.replace('"redirect":"/"', '"redirect": "/"')
+        away = root("GET", "/admin/auth/form/login", params={"redirect": target})
+        assert away.status_code == 307 and away.headers["location"] == "/", target
 
 
 def test_a_redirect_in_other_letters_is_encoded(client: TestClient, root: Client) -> None:

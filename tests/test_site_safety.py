@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -10,9 +11,15 @@ from typing import Any
 
 import pytest
 from app_for_tests import UA, Client
+from pydantic import SecretStr
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from test_token_stores import change, is_let_in, make_user
+from visits import visited
 
+from fastapi_user_auth_c.auth.models import User
+from fastapi_user_auth_c.auth.names import _other_case
+from fastapi_user_auth_c.db import run_committed
 from fastapi_user_auth_c.settings import AuthSettings
 from fastapi_user_auth_c.web.origin import is_foreign
 
@@ -321,7 +328,32 @@ def test_S12_judging_needs_no_header_twice() -> None:
 # -- S13: uploads -----------------------------------------------------------------------------------------------------
 
 
-def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, root: Client, tmp_path: Any) -> None:
+GUEST = {"Authorization": ""}
+
+
+async def streamed(app: Any, path: str, headers: dict[str, str], body: Iterator[bytes]) -> int:
+    """The status of the answer to a request whose body is taken from an iterator as far as the application reads."""
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "root_path": "", "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()], "scheme": "http",
+        "server": ("testserver", 80), "client": ("testclient", 1), "http_version": "1.1", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        part = next(body, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    await app(scope, receive, send)
+    return int(answers[0]["status"])
+
+
+def test_S13_uploads_are_limited_and_served_as_downloads(
+    app: Any, client: TestClient, root: Client, tmp_path: Any
+) -> None:
     def upload(name: str, content: bytes = b"text") -> Any:
         return root("POST", "/admin/file/upload", files={"file": (name, content, "image/png")})
 
@@ -349,7 +381,10 @@ def test_S13_uploads_are_limited_and_served_as_downloads(client: TestClient, roo
             yield b"x" * 256 * 1024
 
     headers = {**root.headers, "Content-Type": "multipart/form-data; boundary=b"}
-    assert client.post("/admin/file/upload", content=endless(), headers=headers).status_code == 413
+    assert client.portal.call(streamed, app, "/admin/file/upload", headers, endless()) == 413
+    assert 0 < sent < 4 * 4, "no more is read than may be uploaded"
+    assert client.portal.call(streamed, app, "/admin/file/upload", {**headers, **GUEST}, endless()) == 401
+    assert sent < 4 * 4, "nor anything of those who may not"
     for content, kind in (
         (b"", "multipart/form-data"),
         (b"x", "multipart/form-data; boundary=b"),
@@ -380,7 +415,19 @@ NO_NAMES = [
     "R:editor",
 ]
 NO_NAMES += ["cafe\u0301", "ｂｏｂ", " bob"]  # another form of a name that looks the same
-TAKEN = ["bob", "BOB", "Bob", "strasse", "STRASSE", "caf\u00e9", "CAF\u00c9"]
+TAKEN = [
+    "bob",
+    "BOB",
+    "Bob",
+    "strasse",
+    "STRASSE",
+    "Stra\u00dfe",
+    "caf\u00e9",
+    "CAF\u00c9",
+    "\u6d77\u0444",
+    "\u6d77\u0424",
+]
+TAKEN += ["fluss", "FLU\u00df", "FLU\u1e9e", "\u03a3\u038c\u03a6\u039f\u03a3", "\u03c3\u03cc\u03c6\u03bf\u03c3"]
 
 
 @pytest.mark.parametrize("database_url", THREE, indirect=True)
@@ -395,10 +442,58 @@ def test_S14_names_that_look_like_others(make_app: Callable[..., Any], database_
             assert answer.status_code in (200, 422), answer.text
             return bool(answer.status_code == 200 and answer.json()["status"] == 0)
 
-        assert sign_up("bob") and sign_up("STRASSE") and sign_up("caf\u00e9") and sign_up("名")
+        for name in (
+            "bob",
+            "STRASSE",
+            "caf\u00e9",
+            "名",
+            "\u6d77\u0424",
+            "Flu\u00df",
+            "\u03c3\u03cc\u03c6\u03bf\u03c2",
+        ):
+            assert sign_up(name), name
         for name in [*NO_NAMES, *TAKEN]:
             assert not sign_up(name), repr(name)
-        assert sign_up("bobby")
+        for name in ("bobby", "strass", "\u6d77", "\u6d77\u0424\u0424", "flusz", "\u5357"):
+            assert sign_up(name), name
+
+
+def test_S14_names_that_differ_in_case_and_come_at_once(make_app: Callable[..., Any], database_url: str) -> None:
+    app = make_app(database_url)
+
+    async def main() -> None:
+        async with visited(app) as client:
+            for names in (
+                ["eve", "Eve", "EVE", "eVe"],
+                ["\u0436\u0436", "\u0416\u0436", "\u0436\u0416", "\u0416\u0416"],
+            ):
+                forms = [{"username": name, "password": "plum jam 3"} for name in names]
+                answers = await asyncio.gather(*(client.post("/admin/auth/form/reg/api", json=form) for form in forms))
+                client.cookies.clear()
+                assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+                assert sorted(answer.json()["status"] for answer in answers) == [-1, -1, -1, 0], names
+
+    asyncio.run(main())
+
+
+def test_S14_a_new_name_is_compared_with_few_others(make_app: Callable[..., Any], database_url: str) -> None:
+    """The database leaves out what cannot be the same, also where a name is not in ASCII."""
+    app = make_app(database_url)
+    stored = ["\u7528\u6237" + str(number) for number in range(300)] + ["user" + str(number) for number in range(300)]
+
+    def fetched(session: Any, name: str) -> list[str]:
+        return list(session.scalars(select(User.username).where(_other_case(User.username, name))))
+
+    with TestClient(app) as client:
+        db = app.state.site.auth.db
+
+        def add(session: Any) -> None:
+            session.add_all(User(username=name, password=SecretStr("")) for name in stored)
+
+        client.portal.call(run_committed, db, add)
+        for name in ("\u7528\u6237" + "7", "USER7", "\u7528\u6237" + "999", "fuss"):
+            found = client.portal.call(run_committed, db, lambda session, name=name: fetched(session, name))
+            assert found == [each for each in stored if each == name.casefold()], name
 
 
 # -- S15, S16: accounts -----------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from starlette.responses import Response
 from starlette.routing import NoMatchFound
 
 from ..auth.exceptions import storage_needed
-from ..auth.names import find_alike, name_fault
+from ..auth.names import alike, find_alike, name_fault, take_turn
 from ..auth.schemas import login_out
 from ..db import run_committed, run_read
 from ..utils.casbin import forget_subject, update_subject_roles
@@ -135,6 +135,10 @@ class UserLoginFormAdmin(_AccountFormAdmin):
         return route
 
 
+class _NameTaken(Exception):
+    """Somebody has stored a name meanwhile that people take for the same."""
+
+
 class UserRegFormAdmin(_AccountFormAdmin):
     """The sign-up form."""
 
@@ -172,8 +176,11 @@ class UserRegFormAdmin(_AccountFormAdmin):
         user = self.user_model(**values, password=SecretStr(new_hash))
 
         def work(session: Session) -> None:
+            take_turn(session, data.username)
             session.add(user)
             session.flush()
+            if alike(session, self.user_model.username, data.username) is not None:
+                raise _NameTaken
             session.refresh(user)
 
         if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
@@ -181,6 +188,8 @@ class UserRegFormAdmin(_AccountFormAdmin):
         await forget_subject(auth.enforcer, f"u:{data.username}")  # left behind by another of that name
         try:
             await run_committed(auth.db, work)
+        except _NameTaken:  # one that differs in case was faster
+            return name_taken
         except IntegrityError as error:
             if await self._exists(self.user_model.username == data.username):  # an equal sign-up was faster
                 return name_taken

@@ -14,13 +14,14 @@ from fastapi_amis_admin.amis.constants import SizeEnum
 from fastapi_amis_admin.amis.types import AmisAPI
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import make_url
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..auth import Auth
 from ..compat import attach_lifespan, install_startup
-from ..db import SessionMiddleware
+from ..db import FailureMiddleware, SessionMiddleware
 from ..mixins.admin import subject_of
 from ..utils.casbin import enforce_once
 from ..web.assets import Assets
@@ -153,6 +154,7 @@ class AuthAdminSite(AdminSite):
         if enable_db_middleware:
             for db in databases:
                 fastapi.add_middleware(SessionMiddleware, db=db, unavailable=unavailable)
+            fastapi.user_middleware.append(Middleware(FailureMiddleware))  # inside of all that are there
         if fastapi is not self.fastapi:  # else the documentation is the application's
             self._guard_docs()
         fastapi.add_middleware(ApplicationRoot, below=self.settings.site_path)

@@ -143,7 +143,7 @@ class LoginHistory(PkMixin, CreateTimeMixin, table=True):
 
     user_id: Optional[int] = Field(None, title=_("User ID"))
     login_name: str = Field("", title=_("Login name"), max_length=20)
-    ip: str = Field("", title=_("User IP"), max_length=20)
+    ip: str = Field("", title=_("User IP"), max_length=45)  # 20 in tables of the original, too few for IPv6
     ip_info: str = Field("", title=_("IP information"), max_length=255)
     client: str = Field("", title=_("Client"), max_length=20)
     user_agent: str = Field("", title=_("User-agent"), max_length=400)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import unicodedata
 from typing import Any
 
 from fastapi_amis_admin.utils.translation import i18n as _
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select, text, true
+from sqlalchemy.orm import Session
 
 from ..db import AnyDatabase, read_chunks, run_read
 from ..texts import plain_text
@@ -27,6 +30,65 @@ def name_fault(name: str) -> str:
     return "" if name == unicodedata.normalize("NFKC", name).strip() else str(_("This is no user name"))
 
 
+@functools.cache
+def _capitals() -> dict[str, list[str]]:
+    """For each text what single characters it stands for, where case is not told apart: ``ß`` and ``ẞ`` for ``ss``."""
+    found: dict[str, list[str]] = {}
+    for char in map(chr, range(0x20000)):  # there is no case beyond
+        folded = char.casefold()
+        # ligatures are in no name
+        if folded != char and (len(folded) == 1 or unicodedata.normalize("NFKC", char) == char):
+            found.setdefault(folded, []).append(char)
+    return found
+
+
+def _other_case(column: Any, name: str) -> Any:
+    """A condition that all names fulfil which differ from this one in case only, and few others.
+
+    Databases know the case of ASCII alone, or take more for equal; so each character is asked for in all its cases.
+    """
+    folded = name.strip().casefold()
+    capitals = _capitals()
+    same: list[Any] = [
+        func.substr(column, at, 1).in_([char, *capitals.get(char, ())]) for at, char in enumerate(folded, 1)
+    ]
+    end = func.substr(column, len(same) + 1, 1) == ""
+    whole = func.lower(column) == folded if folded.isascii() else and_(*same, end)
+    short = [several for several in capitals if len(several) > 1 and several in folded]
+    if not short:
+        return whole
+    # with one character for several, what comes behind stands elsewhere
+    before = same[: min(folded.find(several) for several in short)]
+    contracted = or_(*(column.contains(char) for several in short for char in capitals[several]))
+    return or_(whole, and_(true(), *before, contracted))
+
+
+def alike(session: Session, column: Any, name: str) -> str | None:
+    """A stored name that differs from a name in case at most; a name itself does not count.
+
+    Args:
+        session: of the database.
+        column: of the names.
+        name: the name, of which :func:`name_fault` says nothing.
+    """
+    plain = plain_text(name)
+    for other in session.scalars(select(column).where(_other_case(column, name))):
+        if other != name and plain_text(other) == plain:
+            return str(other)
+    return None
+
+
+def take_turn(session: Session, name: str) -> None:
+    """Before a name is stored: wait for transactions that are about to store one like it, where the database lets both.
+
+    SQLite lets nobody write beside somebody else, and the collations of MySQL and MariaDB take such names for equal.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        digest = hashlib.sha256(plain_text(name).encode()).digest()
+        number = int.from_bytes(digest[:8], "big", signed=True)
+        session.execute(text(f"SELECT pg_advisory_xact_lock({number})"))
+
+
 async def find_alike(db: AnyDatabase, column: Any, name: str, *, thorough: bool = True) -> str | None:
     """A name that is the same, or differs only in what people do not tell apart: case, width, outer space.
 
@@ -34,12 +96,11 @@ async def find_alike(db: AnyDatabase, column: Any, name: str, *, thorough: bool 
         db: the database.
         column: of the names.
         name: the name.
-        thorough: look at each name that is stored; else, for a name in ASCII, at those alone that differ in case, which
-            the database finds by itself.
+        thorough: look at each name that is stored; else at those alone that differ in case, which the database finds.
     """
-    if not thorough and name.isascii():
-        same = select(column).where(func.lower(column) == name.strip().lower()).limit(1)
-        return await run_read(db, lambda session: session.scalar(same))  # type: ignore[no-any-return]
+    if not thorough:
+        same = select(column).where(column == name).limit(1)
+        return await run_read(db, lambda session: session.scalar(same) or alike(session, column, name))
     plain = plain_text(name)
     async for chunk in read_chunks(db, select(column), 2000):
         for (other,) in chunk:
