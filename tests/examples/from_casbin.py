@@ -86,8 +86,10 @@ def make_plan(model: str, policy: str, more_roles: Iterable[str] = ()) -> Plan:
 
 def matcher_faults(model: str) -> Iterator[str]:
     """What would not decide as before once subjects are called otherwise."""
+    quoted = r"""["'](.*?)["']"""
     for matcher in re.findall(r"^\s*m\w*\s*=(.*)$", model, re.MULTILINE):
-        for name in re.findall(r"\br\.sub\s*[!=]=\s*['\"](.*?)['\"]", matcher):
+        pairs = re.findall(rf"\b[rp]\.sub\s*[!=]=\s*{quoted}|{quoted}\s*[!=]=\s*[rp]\.sub\b", matcher)
+        for name in map("".join, pairs):
             yield f"the matcher names {name!r}: let it say u:{name} or r:{name}"
         if re.search(r"(Match|regex)\w*\(\s*[rp]\.sub\b", matcher):
             yield "the matcher compares patterns of subjects: let those begin with u: or r:"
