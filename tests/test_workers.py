@@ -38,7 +38,9 @@ def database(url: str) -> Any:
 
 
 def synchronous_url(url: str) -> str:
-    return url.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("_async", "").replace("aio", "py")
+    driver, rest = url.split("://", 1)
+    driver = driver.replace("+aiosqlite", "").replace("+asyncpg", "+psycopg").replace("_async", "").replace("aio", "py")
+    return f"{driver}://{rest}"
 
 
 @asynccontextmanager
