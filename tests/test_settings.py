@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import ANY_PASSWORD, UA, Client
+from conftest import EACH_KIND
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from sqlalchemy import func, select
@@ -64,30 +65,34 @@ def test_settings_reach_what_they_are_for(make_app: Callable[..., Any], database
 # -- S11: the cookie --------------------------------------------------------------------------------------------------
 
 
+COOKIES: list[tuple[Any, ...]] = [
+    ({}, "http://testserver", {}, {"httponly", "samesite=lax", "max-age=259200", "path=/"}),
+    ({}, "https://testserver", {}, {"httponly", "samesite=lax", "max-age=259200", "path=/", "secure"}),
+    (
+        {},
+        "http://testserver",
+        {"X-Forwarded-Proto": "https"},
+        {"httponly", "samesite=lax", "max-age=259200", "path=/"},
+    ),
+    (
+        {"cookie_secure": True, "cookie_samesite": "none", "cookie_domain": "testserver", "token_seconds": 60},
+        "http://testserver",
+        {},
+        {"httponly", "samesite=none", "max-age=60", "path=/", "secure", "domain=testserver"},
+    ),
+    (
+        {"cookie_secure": False, "cookie_samesite": "strict"},
+        "https://testserver",
+        {},
+        {"httponly", "samesite=strict", "max-age=259200", "path=/"},
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("settings", "base", "headers", "expected"),
-    [
-        ({}, "http://testserver", {}, {"httponly", "samesite=lax", "max-age=259200", "path=/"}),
-        ({}, "https://testserver", {}, {"httponly", "samesite=lax", "max-age=259200", "path=/", "secure"}),
-        (
-            {},
-            "http://testserver",
-            {"X-Forwarded-Proto": "https"},
-            {"httponly", "samesite=lax", "max-age=259200", "path=/"},
-        ),
-        (
-            {"cookie_secure": True, "cookie_samesite": "none", "cookie_domain": "testserver", "token_seconds": 60},
-            "http://testserver",
-            {},
-            {"httponly", "samesite=none", "max-age=60", "path=/", "secure", "domain=testserver"},
-        ),
-        (
-            {"cookie_secure": False, "cookie_samesite": "strict"},
-            "https://testserver",
-            {},
-            {"httponly", "samesite=strict", "max-age=259200", "path=/"},
-        ),
-    ],
+    ("settings", "base", "headers", "expected", "database_url"),
+    [*((*case, EACH_KIND[0]) for case in COOKIES), *((*COOKIES[3], kind) for kind in EACH_KIND[1:])],
+    indirect=["database_url"],
 )
 def test_S11_cookie_flags(
     make_app: Callable[..., Any], database_url: str, settings: Any, base: str, headers: Any, expected: set[str]
