@@ -460,8 +460,8 @@ def _closing(session: Session, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
-_FAILURES = "__user_auth_failures__"
-"""Where the scope of a request says that a handler answers an exception."""
+_UNDO = "__user_auth_undo__"
+"""Where the scope of a request has what rolls its sessions back."""
 
 
 def _handled(outside: BaseException | None) -> bool:
@@ -470,32 +470,36 @@ def _handled(outside: BaseException | None) -> bool:
     Handlers are called, and answer, while the exception is handled.
     """
     error = sys.exc_info()[1]
-    return error is not outside and getattr(error, "status_code", 500) >= 400
+    if error is outside:
+        return False
+    code = getattr(error, "status_code", None)  # exceptions of other libraries have all kinds of it
+    return not isinstance(code, int) or code >= 400
 
 
 class FailureMiddleware:
-    """Tells :class:`SessionMiddleware` of exceptions that handlers answer, as plain ASGI; the innermost middleware.
+    """Rolls the sessions of :class:`SessionMiddleware` back when a handler answers an exception, as plain ASGI.
 
-    One that runs the application in a task of its own, as ``@app.middleware("http")`` does, hides them from what
-    stands further out.
+    It is the innermost middleware: one that runs the application in a task of its own, as ``@app.middleware("http")``
+    does, hides exceptions from what stands further out.
     """
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        failures = scope.get(_FAILURES)
-        if failures is None:
+        undo = scope.get(_UNDO)
+        if undo is None:
             await self.app(scope, receive, send)
             return
         outside = sys.exc_info()[1]
 
-        async def tell_first(message: Any) -> None:
+        async def undo_first(message: Any) -> None:
             if message["type"] == "http.response.start" and _handled(outside):
-                failures.append(sys.exc_info()[1])
+                for roll_back in undo:
+                    await roll_back()
             await send(message)
 
-        await self.app(scope, receive, tell_first)
+        await self.app(scope, receive, undo_first)
 
 
 class SessionMiddleware:
@@ -533,13 +537,16 @@ class SessionMiddleware:
         registry = db.scoped_session.registry
         token = db._session_scope.set(name)  # type: ignore[arg-type]
         outside = sys.exc_info()[1]
-        failures: list[Any] = scope.setdefault(_FAILURES, [])
         lost = False
+
+        async def roll_back() -> None:
+            if registry.has():
+                await self._finish("rollback")
 
         async def commit_first(message: Any) -> None:
             nonlocal lost
             if message["type"] == "http.response.start" and registry.has():
-                wanted = db.commit_on_exit and message["status"] < 500 and not (failures or _handled(outside))
+                wanted = db.commit_on_exit and message["status"] < 500 and not _handled(outside)
                 try:
                     await self._finish("commit" if wanted else "rollback")
                 except Exception as error:
@@ -547,6 +554,7 @@ class SessionMiddleware:
                     raise
             await send(message)
 
+        scope.setdefault(_UNDO, []).append(roll_back)
         try:
             await self.app(scope, receive, commit_first)
         except BaseException as error:

@@ -430,6 +430,52 @@ def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
     asyncio.run(main())
 
 
+def test_what_a_middleware_stores_after_a_refusal_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """Also behind exceptions of other libraries, whose ``status_code`` is no number."""
+    monkeypatch.chdir(tmp_path)
+    AsyncDatabase._instances = Database._instances = None
+    site, app = AuthAdminSite(settings_for(database_url)), FastAPI()
+    app.state.site = site
+
+    class Odd(Exception):
+        def __init__(self, status_code: Any) -> None:
+            self.status_code = status_code
+
+    @app.middleware("http")
+    async def log(request: Request, call_next: Any) -> Any:
+        answer = await call_next(request)
+        if request.url.path.startswith("/log_"):
+            site.db.session.add(Role(key=request.url.path[1:], name="of the middleware"))
+        return answer
+
+    @app.exception_handler(Odd)
+    async def odd(request: Request, error: Odd) -> JSONResponse:
+        return JSONResponse({}, 409)
+
+    site.mount_app(app)
+
+    @app.get("/log_{code}")
+    async def fail(code: str) -> Any:
+        site.db.session.add(Role(key="of the handler", name="of the handler"))
+        if code == "200":
+            return {}
+        raise HTTPException(404) if code == "404" else Odd(None if code == "none" else code)
+
+    async def main() -> None:
+        await site.db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        async with visited(app) as client:
+            for code, status in (("404", 404), ("none", 409), ("text", 409)):
+                assert (await client.get(f"/log_{code}")).status_code == status
+            assert role_keys(database_url) == {"log_404", "log_none", "log_text"}
+            assert (await client.get("/log_200")).status_code == 200
+            assert {"of the handler", "log_200"} < role_keys(database_url)
+        await site.db.engine.dispose()
+
+    asyncio.run(main())
+
+
 # -- clients ----------------------------------------------------------------------------------------------------------
 
 
