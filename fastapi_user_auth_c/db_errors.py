@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # too many connections, shutdown, lock wait timeout, deadlock, connection killed; the client's own: no connection
+_NO_SUCH_LETTERS = {1267, 1270, 1271, 1366}  # MySQL and MariaDB
 _UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
 
 
@@ -38,8 +39,10 @@ def is_locked(error: BaseException) -> bool:
 
 
 def is_bad_value(error: BaseException) -> bool:
-    """Whether a database has refused a value, as too large for its column."""
+    """Whether a database has refused a value: it is too large for its column, or has letters that it does not have."""
     code = code_of(error)
+    if code in _NO_SUCH_LETTERS or isinstance(error, UnicodeEncodeError):
+        return True
     is_state = isinstance(error, DBAPIError) and isinstance(code, str) and len(code) == 5
     return isinstance(error, DataError) or (is_state and code.startswith("22"))
 

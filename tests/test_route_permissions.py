@@ -253,6 +253,7 @@ def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI,
         assert stranger("POST", f"{link}/{other}?link_id=1").status_code == 403
         assert stranger("POST", f"{link}/{made}?link_id=1").status_code == 200
         assert stranger.data("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/{made}", {"name": "x"}) == 1
+        assert stranger.data("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/999999,{made}", {"name": "x"}) == 1, "seen"
     assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 403
 
 

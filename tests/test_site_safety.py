@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
@@ -12,15 +13,16 @@ from typing import Any
 import pytest
 from app_for_tests import UA, Client
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import create_engine, make_url, text
 from starlette.testclient import TestClient
 from test_token_stores import change, is_let_in, make_user
 from visits import visited
 
 from fastapi_user_auth_c.auth.models import User
-from fastapi_user_auth_c.auth.names import _other_case
+from fastapi_user_auth_c.auth.names import _candidates
 from fastapi_user_auth_c.db import run_committed
 from fastapi_user_auth_c.settings import AuthSettings
+from fastapi_user_auth_c.texts import plain_text
 from fastapi_user_auth_c.web.origin import is_foreign
 
 LINK = "CopyUserAuthLinkAction"
@@ -478,7 +480,7 @@ def test_S14_a_new_name_is_compared_with_few_others(make_app: Callable[..., Any]
     stored = ["\u7528\u6237" + str(number) for number in range(300)] + ["user" + str(number) for number in range(300)]
 
     def fetched(session: Any, name: str) -> list[str]:
-        return list(session.scalars(select(User.username).where(_other_case(User.username, name))))
+        return list(_candidates(session, User.username, name))
 
     with TestClient(app) as client:
         db = app.state.site.auth.db
@@ -487,9 +489,49 @@ def test_S14_a_new_name_is_compared_with_few_others(make_app: Callable[..., Any]
             session.add_all(User(username=name, password=SecretStr("")) for name in stored)
 
         client.portal.call(run_committed, db, add)
-        for name in ("\u7528\u6237" + "7", "USER7", "\u7528\u6237" + "999", "fuss"):
+        for name in ("\u7528\u6237" + "7", "USER7", "\u7528\u6237" + "999", "fuss", "sser7"):
             found = client.portal.call(run_committed, db, lambda session, name=name: fetched(session, name))
             assert found == [each for each in stored if each == name.casefold()], name
+
+
+def test_S14_names_on_a_database_that_is_not_utf_8(make_app: Callable[..., Any], database_url: str) -> None:
+    """It cannot be asked for letters that it does not have; names that it has are compared all the same."""
+    if "sqlite" in database_url:
+        pytest.skip("SQLite has all letters")
+    url = make_url(database_url)
+    plain = url.drivername.partition("+")[0]
+    server = create_engine(
+        url.set(drivername={"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[plain]),
+        isolation_level="AUTOCOMMIT",
+    )
+    name, latin = f"{url.database}_latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with server.connect() as connection:
+        made = latin if plain == "postgresql" else "CHARACTER SET latin1"
+        connection.execute(text(f"CREATE DATABASE {name} {made}"))
+    try:
+        with TestClient(make_app(url.set(database=name).render_as_string(hide_password=False))) as client:
+
+            def sign_up(username: str) -> tuple[int, int]:
+                form = {"username": username, "password": "plum jam 3"}
+                answer = client.post("/admin/auth/form/reg/api", json=form)
+                client.cookies.clear()
+                return answer.status_code, answer.json()["status"]
+
+            for new in ("roberta", "jessica", "k\u00e4the"):
+                assert sign_up(new) == (200, 0), new
+            for taken in ("Roberta", "JESSICA", "K\u00c4THE", "jessica"):
+                assert sign_up(taken) == (200, -1), taken
+            assert sign_up("\u7528\u6237") == (422, 422), "it cannot be stored"
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}" + (" WITH (FORCE)" if plain == "postgresql" else "")))
+        server.dispose()
+
+
+def test_S14_letters_whose_marks_are_composed_in_one_case_only() -> None:
+    for small in "\u0390\u03b0\u01f0\u1e96\u1fd2":
+        capital = unicodedata.normalize("NFKC", small.upper())
+        assert capital != small and plain_text(capital) == plain_text(small)
 
 
 # -- S15, S16: accounts -----------------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ static inline void store64(uint8_t *at, uint64_t word) {
 COMPRESS(compress256, uint32_t, 32, w32, load32, 64, K256, 2, 13, 22, 6, 11, 25, 7, 18, 3, 17, 19, 10)
 COMPRESS(compress512, uint64_t, 64, w64, load64, 80, K512, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19, 61, 6)
 
-/* FIPS 180-4, 6.1.2.  Portable only: it serves old hashes until their first login. */
+/* FIPS 180-4, 6.1.2.  Portable only: it serves old hashes. */
 static void compress1(fua_sha_state *state, const uint8_t *data, size_t blocks) {
     static const uint32_t k[4] = {0x5A827999U, 0x6ED9EBA1U, 0x8F1BBCDCU, 0xCA62C1D6U};
     uint32_t w[16];

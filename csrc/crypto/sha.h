@@ -1,5 +1,5 @@
-/* SHA-256, SHA-384, SHA-512 and SHA-1 (FIPS 180-4), as pieces that HMAC and PBKDF2 are made of.  SHA-1 is there to read
- * PBKDF2 hashes that others stored, and for nothing else. */
+/* SHA-256, SHA-384, SHA-512 and SHA-1 (FIPS 180-4), as pieces that HMAC and PBKDF2 are made of.  SHA-1 is there
+ * for the PBKDF2 hashes of others, and nothing else uses it. */
 #ifndef FUA_CRYPTO_SHA_H
 #define FUA_CRYPTO_SHA_H
 

@@ -11,11 +11,14 @@ from fastapi_amis_admin.admin import handlers as faa
 from fastapi_amis_admin.crud.schema import BaseApiOut
 from fastapi_amis_admin.utils.translation import i18n as _
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..auth.exceptions import StorageUnavailable, storage_needed
+from ..compat.ids import no_value
 from ..db import AnyDatabase, roll_back
+from ..db_errors import is_bad_value
 from ..web.pages import link, plain_page, wants_page
 from .access import Refused
 
@@ -39,6 +42,13 @@ async def server_error(request: Request, error: Exception) -> Response:
         return await unavailable(request)
     except Exception:
         return await faa.server_error_handler(request, error)  # type: ignore[no-any-return]
+
+
+async def bad_value(request: Request, error: Exception) -> Response:
+    """Status 422 where a database refuses a value."""
+    if not is_bad_value(error):
+        raise error
+    return await faa.http_exception_handler(request, no_value())  # type: ignore[no-any-return]
 
 
 async def unavailable(request: Request) -> Response:
@@ -73,4 +83,6 @@ def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
     app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(ValidationException, undone(faa.inner_validation_exception_handler))
     app.add_exception_handler(ValidationError, undone(faa.inner_validation_exception_handler))
+    app.add_exception_handler(DBAPIError, undone(bad_value))
+    app.add_exception_handler(UnicodeEncodeError, undone(bad_value))
     app.add_exception_handler(Exception, undone(server_error))

@@ -110,7 +110,7 @@ class Auth(Generic[UserModelT]):
         store.revocations = self.revocations
         self.throttle = throttle or LoginThrottle(DbCounters(self.db), self.settings)
         self.history = LoginRecorder(self.db, self.settings)
-        self.login_links = LoginLinks(self.db, self.user_model)
+        self.login_links = LoginLinks(self.db, self.user_model, self.revocations)
         self.users = UserCache(self.db, self.user_model, user_cache_seconds) if user_cache_seconds else None
 
     @property
@@ -352,7 +352,7 @@ class Auth(Generic[UserModelT]):
     async def logout_everywhere(self, user: Union[UserModelT, int]) -> None:
         """End all tokens of an account, of every store: at once in this process, within a second in others.
 
-        Login links that were made for it end as well.
+        Login links that were made for it are good no longer.
 
         Args:
             user: the account, or its id.
@@ -361,8 +361,7 @@ class Auth(Generic[UserModelT]):
             NotImplementedError: the store is one of the application's own that does not bind tokens, see
                 :class:`BaseTokenStore`.
         """
-        user_id: Any = getattr(user, "id", user)
-        await self._end_all_of(f"u:{user_id}", int(user_id))
+        await self._end_all_of(f"u:{getattr(user, 'id', user)}")
 
     async def logout_everybody(self) -> None:
         """End all tokens of all accounts, as :meth:`logout_everywhere` those of one.
@@ -370,16 +369,15 @@ class Auth(Generic[UserModelT]):
         Raises:
             NotImplementedError: as there.
         """
-        await self._end_all_of(EVERYBODY, None)
+        await self._end_all_of(EVERYBODY)
 
-    async def _end_all_of(self, name: str, user_id: Optional[int]) -> None:
+    async def _end_all_of(self, name: str) -> None:
         if not getattr(self.backend.token_store, "binds", False):
             raise NotImplementedError("this token store cannot end all tokens of an account")
         life = self.backend.token_store.expire_seconds
         # longer than a token lives, also where its life was longer before
         expires = None if life is None else time.time() + max(life, KEPT_SECONDS)
         with storage_needed("ending the tokens of a user"):
-            await self.login_links.end(user_id)  # first: who comes by one now is ended by the next line
             await self.revocations.end(name, expires)
 
     def _set_user(self, connection: HTTPConnection, user: Optional[UserModelT]) -> None:

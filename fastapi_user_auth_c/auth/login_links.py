@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 
 from ..db import AnyDatabase, make_table, run_apart, run_read
 from .backends.base import account_state, digest_text, seal
+from .revocations import Revocations
 
 _links = Table(
     "auth_login_link",
@@ -30,11 +31,13 @@ class LoginLinks:
     Args:
         db: the database.
         model: the mapped class of users.
+        revocations: what says whether all tokens of an account have ended; its links end with them.
     """
 
-    def __init__(self, db: AnyDatabase, model: Any) -> None:
+    def __init__(self, db: AnyDatabase, model: Any, revocations: Revocations) -> None:
         self.db = db
         self.model = model
+        self.revocations = revocations
         self._there = False
 
     async def make(self, user: Any, seconds: int) -> str:
@@ -42,7 +45,8 @@ class LoginLinks:
         await self._ensure()
         code = secrets.token_urlsafe()
         now = int(time.time())
-        row = {"digest": _digest(code), "user_id": user.id, "state": _state(code, user), "expires": now + seconds}
+        state = f"{_state(code, user)}.{await self.revocations.revision()}"
+        row = {"digest": _digest(code), "user_id": user.id, "state": state, "expires": now + seconds}
 
         def work(session: Session) -> None:
             session.execute(delete(_links).where(_links.c.expires <= now))
@@ -69,21 +73,12 @@ class LoginLinks:
         row = await run_apart(self.db, work)
         if row is None:
             return None
-        user: Any = await run_read(self.db, lambda session: session.get(self.model, row.user_id))
-        if user is None or not user.is_authenticated or row.state != _state(code, user):
+        await self.revocations.refresh()
+        state, _, revision = row.state.partition(".")
+        if self.revocations.has_account_ended(row.user_id, int(revision or 0)):
             return None
-        return user
-
-    async def end(self, user_id: int | None = None) -> None:
-        """Let the codes of an account be good no longer, or those of all accounts."""
-        statement = delete(_links) if user_id is None else delete(_links).where(_links.c.user_id == user_id)
-
-        def work(session: Session) -> None:
-            session.execute(statement)
-            session.commit()
-
-        await self._ensure()
-        await run_apart(self.db, work)
+        user: Any = await run_read(self.db, lambda session: session.get(self.model, row.user_id))
+        return user if user is not None and user.is_authenticated and state == _state(code, user) else None
 
     async def _ensure(self) -> None:
         if not self._there:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import functools
 import hashlib
 import unicodedata
+from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from fastapi_amis_admin.utils.translation import i18n as _
 from sqlalchemy import and_, func, or_, select, text, true
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..db import AnyDatabase, read_chunks, run_read
+from ..db_errors import is_locked, is_outage
 from ..texts import plain_text
 from .schemas import SystemUserEnum
+
+MYSQL = ("mysql", "mariadb")
 
 
 def name_fault(name: str) -> str:
@@ -42,12 +48,14 @@ def _capitals() -> dict[str, list[str]]:
     return found
 
 
-def _other_case(column: Any, name: str) -> Any:
-    """A condition that all names fulfil which differ from this one in case only, and few others.
+def _other_case(column: Any, name: str, dialect: str) -> Any:
+    """A condition that all names fulfil which differ from this one in case only, and few others; None for no such one.
 
     Databases know the case of ASCII alone, or take more for equal; so each character is asked for in all its cases.
     """
     folded = name.strip().casefold()
+    if plain_text(name) != folded or any(len(char.casefold()) > 1 and char not in "ßẞ" for char in name):
+        return None  # letters whose marks are composed in one case and not in the other
     capitals = _capitals()
     same: list[Any] = [
         func.substr(column, at, 1).in_([char, *capitals.get(char, ())]) for at, char in enumerate(folded, 1)
@@ -59,7 +67,8 @@ def _other_case(column: Any, name: str) -> Any:
         return whole
     # with one character for several, what comes behind stands elsewhere
     before = same[: min(folded.find(several) for several in short)]
-    contracted = or_(*(column.contains(char) for several in short for char in capitals[several]))
+    exact = column.collate("utf8mb4_bin") if dialect in MYSQL else column  # else ß is like s
+    contracted = or_(*(exact.contains(char) for several in short for char in capitals[several]))
     return or_(whole, and_(true(), *before, contracted))
 
 
@@ -72,16 +81,34 @@ def alike(session: Session, column: Any, name: str) -> str | None:
         name: the name, of which :func:`name_fault` says nothing.
     """
     plain = plain_text(name)
-    for other in session.scalars(select(column).where(_other_case(column, name))):
+    for other in _candidates(session, column, name):
         if other != name and plain_text(other) == plain:
             return str(other)
     return None
 
 
+def _candidates(session: Session, column: Any, name: str) -> Iterable[str]:
+    """The names that may be like one: few of them, or all where the database cannot look for what is asked for."""
+    dialect = session.get_bind().dialect.name
+    condition = _other_case(column, name, dialect)
+    if condition is not None:
+        try:
+            # what fails on PostgreSQL would fail all the rest of the transaction
+            with session.begin_nested() if dialect != "sqlite" else nullcontext():
+                return session.scalars(select(column).where(condition)).all()
+        except (DBAPIError, UnicodeError) as error:
+            if is_outage(error) or is_locked(error):
+                raise
+            # its encoding does not have all the characters
+    return session.scalars(select(column)).all()
+
+
 def take_turn(session: Session, name: str) -> None:
     """Before a name is stored: wait for transactions that are about to store one like it, where the database lets both.
 
-    SQLite lets nobody write beside somebody else, and the collations of MySQL and MariaDB take such names for equal.
+    SQLite lets nobody write beside somebody else, and most collations of MySQL and MariaDB take such names for equal.
+    Where one is binary there, or transactions of PostgreSQL see what was there at their beginning (REPEATABLE READ),
+    of names that come at the same instant both may be stored.
     """
     if session.get_bind().dialect.name == "postgresql":
         digest = hashlib.sha256(plain_text(name).encode()).digest()

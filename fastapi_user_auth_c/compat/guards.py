@@ -60,32 +60,46 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _ids(page: Any, request: Request) -> list[Any] | None:
-    """The rows that the address names, as the route itself will have them; None without any, or when they are none."""
+def _ids(page: Any, request: Request) -> list[Any]:
+    """The rows that the address names, each as the route will have it; none without any, or when they are none."""
     from fastapi_amis_admin.crud.parser import get_python_type_parse
     from fastapi_amis_admin.crud.utils import parser_str_set_list
 
     try:
-        return list(map(get_python_type_parse(page.pk), parser_str_set_list(request.path_params["item_id"]))) or None
+        return list(map(get_python_type_parse(page.pk), parser_str_set_list(request.path_params["item_id"])))
     except (KeyError, ValueError, TypeError, ArithmeticError):
-        return None
+        return []
 
 
 def _guard(page: Any, action: str, size: int) -> Callable[[Request], Awaitable[None]]:
     """Lets nobody pass who may not do something at all; whether they may with these rows the route asks afterwards."""
 
-    async def guard(request: Request) -> None:
-        await _find_user(page, request)
-        asked: list[Any] = [None] * size
-        if action in OF_ROWS:
-            asked[0] = _ids(page, request)  # a rule of the application's own may be about them
+    async def may(request: Request) -> bool:
+        rule = getattr(page, f"has_{action}_permission")
+        own = not getattr(rule, "__module__", "").startswith(("fastapi_amis_admin.", "fastapi_user_auth_c."))
         try:
-            allowed = await getattr(page, f"has_{action}_permission")(request, *asked)
+            if await rule(request, *[None] * size):
+                return True
         except HTTPException:
             raise
-        except Exception:  # an application's own rule, which does not go without the rows
-            return
-        if not allowed:
+        except Exception:  # an application's own, which does not go without the rows
+            return True
+        if not own or action not in OF_ROWS:
+            return False
+        # it may be about rows: who may with any of these passes, as the route knows which of them are seen
+        for each in _ids(page, request):
+            try:
+                if await rule(request, [each], *[None] * (size - 1)):
+                    return True
+            except HTTPException:
+                raise
+            except Exception:
+                return True
+        return False
+
+    async def guard(request: Request) -> None:
+        await _find_user(page, request)
+        if not await may(request):
             page.error_no_router_permission(request)
 
     setattr(guard, _MARK, True)
