@@ -120,7 +120,7 @@ def test_from_the_original(tmp_path: Path, script: Callable[..., Done]) -> None:
     (app / "none.py").write_text("import json\n", encoding="utf-8")
     (app / "broken.py").write_text("import (\n", encoding="utf-8")
     before = {path.name: path.read_bytes() for path in app.iterdir()}
-    write_original_database(app / "amisadmin.db")
+    write_original_database(f"sqlite+aiosqlite:///{app}/amisadmin.db")
     database = "sqlite:///app/amisadmin.db"
 
     dry = script("from_original", "app", "--database", database)
