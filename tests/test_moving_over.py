@@ -165,6 +165,75 @@ def test_from_the_original(tmp_path: Path, script: Callable[..., Done]) -> None:
         assert rule in db.execute("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'").fetchall()
 
 
+IMPORT = "import fastapi_user_auth_c  # before fastapi_amis_admin\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        *(
+            (
+                f'first = "a{end}b"\n\nimport fastapi_user_auth  # {end}\nlast = fastapi_user_auth.auth\n',
+                f'first = "a{end}b"\n\nimport fastapi_user_auth_c  # {end}\nlast = fastapi_user_auth_c.auth\n',
+            )
+            for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+        ),
+        ("x = 1\r\n\x0c\r\nimport fastapi_user_auth\r\n", "x = 1\r\n\x0c\r\nimport fastapi_user_auth_c\r\n"),
+        (
+            "import os\ntry:\n    from fastapi_amis_admin import admin\nexcept ImportError:\n    admin = None\n"
+            "from fastapi_user_auth import auth\n",
+            f"import os\n{IMPORT}"
+            "try:\n    from fastapi_amis_admin import admin\nexcept ImportError:\n    admin = None\n"
+            "from fastapi_user_auth_c import auth\n",
+        ),
+        (
+            "if True:\n    if True:\n        import fastapi_amis_admin.admin\n",
+            f"{IMPORT}if True:\n    if True:\n        import fastapi_amis_admin.admin\n",
+        ),
+        (
+            "import os\n@os.fspath\n@os.fsencode\ndef f():\n    import fastapi_amis_admin\n",
+            f"import os\n{IMPORT}@os.fspath\n@os.fsencode\ndef f():\n    import fastapi_amis_admin\n",
+        ),
+        ('x = """\n"""; import fastapi_amis_admin\n', f'{IMPORT}x = """\n"""; import fastapi_amis_admin\n'),
+        (
+            "import fastapi_user_auth\nif True:\n    import fastapi_amis_admin\n",
+            "import fastapi_user_auth_c\nif True:\n    import fastapi_amis_admin\n",
+        ),
+        (
+            "import fastapi_amis_admin, fastapi_user_auth\n",
+            f"{IMPORT}import fastapi_amis_admin, fastapi_user_auth_c\n",
+        ),
+        ("from .fastapi_amis_admin import x\n", "from .fastapi_amis_admin import x\n"),
+    ],
+)
+def test_from_the_original_lines(old: str, new: str, tmp_path: Path, script: Callable[..., Done]) -> None:
+    path = tmp_path / "app.py"
+    path.write_bytes(old.encode())
+    done = script("from_original", "app.py", "--write")
+    assert done.returncode == 0, done.stdout
+    assert path.read_bytes() == new.encode()
+    assert script("from_original", "app.py").stdout == "0 of 1 files would change\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import fastapi_user_auth\nx = '\0'\n",
+        b"# coding: hex\nimport fastapi_user_auth\n",
+        b"import fastapi_user_auth\nx = " + b"-" * 100_000 + b"1\n",
+        b"from __future__ import annotations; import fastapi_amis_admin, fastapi_user_auth.auth\n",
+    ],
+)
+def test_from_the_original_files_that_cannot_be_read_stay(
+    content: bytes, tmp_path: Path, script: Callable[..., Done]
+) -> None:
+    path = tmp_path / "app.py"
+    path.write_bytes(content)
+    done = script("from_original", "app.py", "--write")
+    assert done.returncode == 1 and "app.py, look at the file, which c" in done.stdout
+    assert done.stdout.endswith("0 of 1 files changed\n") and path.read_bytes() == content
+
+
 # --- from Casbin
 
 MODEL = """
