@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import itertools
 import os
@@ -39,6 +40,7 @@ from test_auth import write_original_database
 from test_cli import UNCHANGED, served
 
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
+from fastapi_user_auth_c.policy import AsyncEnforcer, FileAdapter
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
@@ -330,9 +332,6 @@ def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any],
         (MODEL, f"p, {'a' * 33}, a, b, allow\n", "a name has 32 characters at most"),
         (MODEL, "p, ann, a\n", "line 1: "),
         (MODEL, 'p, "ann, a, b, allow\n', "line 1: a quote is not closed"),
-        (MODEL.replace("m = ", 'm = r.sub == "ann" || '), "p, ann, a, b, allow\n", "the matcher names 'ann'"),
-        (MODEL.replace("m = ", "m = '*' == p.sub || "), "p, *, a, b, allow\n", "the matcher names '*'"),
-        (MODEL.replace("m = ", "m = keyMatch(r.sub, p.sub) || "), "", "the matcher compares patterns of subjects"),
         (MODEL.replace("m = ", "m = myFunction(r.sub) && "), "", "myFunction"),
         (MODEL.replace("sub", "who"), "p, ann, a, b, allow\n", "no field 'sub'"),
     ],
@@ -351,6 +350,90 @@ def test_from_casbin_what_does_not_fit_is_refused(
             for table in ("auth_user", "auth_casbin_rule", "auth_role"):
                 there = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
                 assert not there or not db.execute(f"SELECT * FROM {table}").fetchall()
+
+
+def with_matcher(matcher: str, roles: str = "g = _, _") -> str:
+    return MODEL.partition("[matchers]")[0].replace("g = _, _", roles) + f"[matchers]\nm = {matcher}\n"
+
+
+SUBJECTS = ["ann", "bob", "reader", "guest"]
+RULES = """
+p, reader, ann, read, allow
+p, ann, ann, write, allow
+p, ann, guest, read, deny
+p, guest, guest, read, allow
+g, ann, reader
+g, bob, guest
+"""
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "g(r.sub, p.sub) && r.obj == p.obj",
+        "g( r.sub ,\tp.sub ) && r.obj == p.obj",
+        "r.sub == p.sub && r.obj == p.obj",
+        "r.obj == p.obj && (p.sub==r.sub)",
+        "r.act == p.act && \\\n    (r.sub  ==  p.sub || \\\n  g(r.sub,p.sub))",
+        'r.act == p.act && g(r.sub, p.sub) && r.obj != "r.sub && g(x"',
+    ],
+)
+def test_from_casbin_what_is_said_of_subjects_is_kept(
+    matcher: str, tmp_path: Path, example: Callable[[str], Any]
+) -> None:
+    model, policy, moved = tmp_path / "model.conf", tmp_path / "policy.csv", tmp_path / "moved.csv"
+    model.write_text(with_matcher(matcher), encoding="utf-8")
+    policy.write_text(RULES, encoding="utf-8")
+    plan = example("from_casbin").make_plan(with_matcher(matcher), RULES)
+    assert plan.faults == []
+    moved.write_text(plan.rules, encoding="utf-8")
+    before = casbin.Enforcer(str(model), str(policy))
+    after = AsyncEnforcer(plan.model, FileAdapter(moved))
+    asyncio.run(after.load_policy())
+    decisions = set()
+    for name, obj, act in itertools.product(SUBJECTS, SUBJECTS, ["read", "write"]):
+        expected = before.enforce(name, obj, act)
+        subject = f"r:{name}" if name in plan.roles else f"u:{name}"
+        assert after.enforce(subject, obj, act) is expected, (name, obj, act)
+        decisions.add(expected)
+    assert decisions == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("roles", "matcher", "left"),
+    [
+        ("g = _, _", 'r.sub == "ann" || g(r.sub, p.sub)', 'r.sub == "ann"'),
+        ("g = _, _", "'guest' == p.sub || r.sub == p.sub", "'guest' == p.sub"),
+        ("g = _, _", "keyMatch(r.sub, p.sub)", "keyMatch(r.sub, p.sub)"),
+        ("g = _, _", 'g(r.sub, "guest") || g(r.sub, p.sub)', 'g(r.sub, "guest")'),
+        ("g = _, _", 'g("bob", "guest") && g(r.sub, p.sub)', 'g("bob", "guest")'),
+        ("g = _, _", "g(r.obj, p.obj) && r.sub == p.sub", "g(r.obj, p.obj)"),
+        ("g = _, _", 'g(r.sub, p.sub) || \\\n  r.sub == "guest"', 'r.sub == "guest"'),
+        ("g = _, _", 'g(r.sub, p.sub) || g (r.sub, \\\n "guest")', 'g (r.sub, "guest")'),
+        ("g = _, _", "r.sub != r.obj && g(r.sub, p.sub)", "r.sub != r.obj"),
+        ("g = _, _", "g(r.sub, p.sub) || r.sub == r.obj", "r.sub == r.obj"),
+        ("g = _, _", "r.obj == p.sub && g(r.sub, p.sub)", "r.obj == p.sub"),
+        ("g = _, _\ng2 = _, _", "g2(r.sub, p.sub)", "g2(r.sub, p.sub)"),
+        ("g = _, _\ng_own = _, _", "g_own(r.sub, p.sub)", "g_own(r.sub, p.sub)"),
+        ("g = _, _, _", "g(r.sub, p.sub, r.sub) && r.obj == p.obj", "g(r.sub, p.sub, r.sub)"),
+    ],
+)
+def test_from_casbin_what_else_is_said_of_subjects_is_refused(
+    roles: str, matcher: str, left: str, tmp_path: Path, script: Callable[..., Done]
+) -> None:
+    (tmp_path / "model.conf").write_text(with_matcher(matcher, roles), encoding="utf-8")
+    (tmp_path / "policy.csv").write_text("p, ann, box, read, allow\n", encoding="utf-8")
+    done = script("from_casbin", "model.conf", "policy.csv", "--database", f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    assert done.returncode == 1 and not done.stdout
+    told, end = done.stderr.splitlines()
+    assert told.startswith(f"the matcher says {left}: ") and end == "nothing is stored"
+
+
+def test_from_casbin_every_matcher_and_domains(example: Callable[[str], Any]) -> None:
+    faults = example("from_casbin").matcher_faults
+    assert list(faults("m = g(r.sub, p.sub, r.dom) && g(r.sub, p.sub, 'a b')\nm2 = p.sub == r.sub\n")) == []
+    (fault,) = faults("m = r.sub == p.sub\nm2 = r.sub == p.sub && r.sub == p.owner\n")
+    assert "says r.sub == p.owner: " in fault
 
 
 # --- from fastapi-users
