@@ -593,3 +593,39 @@ def test_from_fastapi_users_short_names_and_wrong_tables(tmp_path: Path, script:
     for table, error in (("people", "there is no table 'people'"), ("auth_user", "no column hashed_password")):
         wrong = script("from_fastapi_users", "--database", url, "--table", table)
         assert wrong.returncode == 2 and error in wrong.stderr and not wrong.stdout
+
+
+def test_from_fastapi_users_addresses_that_are_taken(tmp_path: Path, script: Callable[..., Done]) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, [("ann@example.com", *PEOPLE[0][1:]), ("Bob@EXAMPLE.com", *PEOPLE[1][1:]), PEOPLE[2]], False)
+    assert script("from_fastapi_users", "--database", url).returncode == 0  # makes the tables
+    with sqlite3.connect(tmp_path / "test.db") as db:
+        db.executemany(
+            "INSERT INTO auth_user (username, password, email, create_time, is_active) "
+            "VALUES (?, '', ?, '2024-03-01 10:00:00', 1)",
+            [("anna", "ann@example.com"), ("bobby", "Bob@example.com"), ("cyan", None), ("cyd", "")],
+        )
+    for names in ("email", "local"):
+        refused = script("from_fastapi_users", "--database", url, "--write", "--names", names)
+        assert refused.returncode == 1 and "nothing is stored" in refused.stdout
+        assert set(refused.stderr.splitlines()) == {
+            f"does not fit: {email}: an account has this mail address already"
+            for email in ("ann@example.com", "Bob@EXAMPLE.com")
+        }
+    assert script("from_fastapi_users", "--database", url, "--write", "--skip").returncode == 1
+    assert set(accounts(url)) == {"anna", "bobby", "cyan", "cyd", "cy@example.com"}
+
+
+def test_from_fastapi_users_ids_that_cannot_be_written(tmp_path: Path, script: Callable[..., Done]) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, PEOPLE, False)
+    for path in ("none/ids.csv", "."):
+        done = script("from_fastapi_users", "--database", url, "--write", "--ids", path)
+        assert done.returncode == 2 and not done.stdout
+        assert done.stderr.startswith(f"{path} cannot be written: ") and "nothing is stored" in done.stderr
+        assert accounts(url) == {}
+        with sqlite3.connect(tmp_path / "test.db") as db:
+            for table in ("auth_role", "auth_casbin_rule"):
+                assert not db.execute(f"SELECT * FROM {table}").fetchall()
+    assert script("from_fastapi_users", "--database", url, "--write", "--ids", "ids.csv").returncode == 0
+    assert len(accounts(url)) == len((tmp_path / "ids.csv").read_text().splitlines()) - 1 == 4
