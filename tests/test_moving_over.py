@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import itertools
 import os
@@ -39,6 +40,7 @@ from test_auth import write_original_database
 from test_cli import UNCHANGED, served
 
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
+from fastapi_user_auth_c.policy import AsyncEnforcer, FileAdapter
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples"
@@ -120,7 +122,7 @@ def test_from_the_original(tmp_path: Path, script: Callable[..., Done]) -> None:
     (app / "none.py").write_text("import json\n", encoding="utf-8")
     (app / "broken.py").write_text("import (\n", encoding="utf-8")
     before = {path.name: path.read_bytes() for path in app.iterdir()}
-    write_original_database(app / "amisadmin.db")
+    write_original_database(f"sqlite+aiosqlite:///{app}/amisadmin.db")
     database = "sqlite:///app/amisadmin.db"
 
     dry = script("from_original", "app", "--database", database)
@@ -163,6 +165,75 @@ def test_from_the_original(tmp_path: Path, script: Callable[..., Done]) -> None:
     with sqlite3.connect(app / "amisadmin.db") as db:
         rule = ("r:editor", "Auth>UserAdmin", "page:list", "page", "allow")
         assert rule in db.execute("SELECT v0, v1, v2, v3, v4 FROM auth_casbin_rule WHERE ptype = 'p'").fetchall()
+
+
+IMPORT = "import fastapi_user_auth_c  # before fastapi_amis_admin\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        *(
+            (
+                f'first = "a{end}b"\n\nimport fastapi_user_auth  # {end}\nlast = fastapi_user_auth.auth\n',
+                f'first = "a{end}b"\n\nimport fastapi_user_auth_c  # {end}\nlast = fastapi_user_auth_c.auth\n',
+            )
+            for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+        ),
+        ("x = 1\r\n\x0c\r\nimport fastapi_user_auth\r\n", "x = 1\r\n\x0c\r\nimport fastapi_user_auth_c\r\n"),
+        (
+            "import os\ntry:\n    from fastapi_amis_admin import admin\nexcept ImportError:\n    admin = None\n"
+            "from fastapi_user_auth import auth\n",
+            f"import os\n{IMPORT}"
+            "try:\n    from fastapi_amis_admin import admin\nexcept ImportError:\n    admin = None\n"
+            "from fastapi_user_auth_c import auth\n",
+        ),
+        (
+            "if True:\n    if True:\n        import fastapi_amis_admin.admin\n",
+            f"{IMPORT}if True:\n    if True:\n        import fastapi_amis_admin.admin\n",
+        ),
+        (
+            "import os\n@os.fspath\n@os.fsencode\ndef f():\n    import fastapi_amis_admin\n",
+            f"import os\n{IMPORT}@os.fspath\n@os.fsencode\ndef f():\n    import fastapi_amis_admin\n",
+        ),
+        ('x = """\n"""; import fastapi_amis_admin\n', f'{IMPORT}x = """\n"""; import fastapi_amis_admin\n'),
+        (
+            "import fastapi_user_auth\nif True:\n    import fastapi_amis_admin\n",
+            "import fastapi_user_auth_c\nif True:\n    import fastapi_amis_admin\n",
+        ),
+        (
+            "import fastapi_amis_admin, fastapi_user_auth\n",
+            f"{IMPORT}import fastapi_amis_admin, fastapi_user_auth_c\n",
+        ),
+        ("from .fastapi_amis_admin import x\n", "from .fastapi_amis_admin import x\n"),
+    ],
+)
+def test_from_the_original_lines(old: str, new: str, tmp_path: Path, script: Callable[..., Done]) -> None:
+    path = tmp_path / "app.py"
+    path.write_bytes(old.encode())
+    done = script("from_original", "app.py", "--write")
+    assert done.returncode == 0, done.stdout
+    assert path.read_bytes() == new.encode()
+    assert script("from_original", "app.py").stdout == "0 of 1 files would change\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import fastapi_user_auth\nx = '\0'\n",
+        b"# coding: hex\nimport fastapi_user_auth\n",
+        b"import fastapi_user_auth\nx = " + b"-" * 100_000 + b"1\n",
+        b"from __future__ import annotations; import fastapi_amis_admin, fastapi_user_auth.auth\n",
+    ],
+)
+def test_from_the_original_files_that_cannot_be_read_stay(
+    content: bytes, tmp_path: Path, script: Callable[..., Done]
+) -> None:
+    path = tmp_path / "app.py"
+    path.write_bytes(content)
+    done = script("from_original", "app.py", "--write")
+    assert done.returncode == 1 and "app.py, look at the file, which c" in done.stdout
+    assert done.stdout.endswith("0 of 1 files changed\n") and path.read_bytes() == content
 
 
 # --- from Casbin
@@ -261,9 +332,6 @@ def test_from_casbin(driver: str, tmp_path: Path, example: Callable[[str], Any],
         (MODEL, f"p, {'a' * 33}, a, b, allow\n", "a name has 32 characters at most"),
         (MODEL, "p, ann, a\n", "line 1: "),
         (MODEL, 'p, "ann, a, b, allow\n', "line 1: a quote is not closed"),
-        (MODEL.replace("m = ", 'm = r.sub == "ann" || '), "p, ann, a, b, allow\n", "the matcher names 'ann'"),
-        (MODEL.replace("m = ", "m = '*' == p.sub || "), "p, *, a, b, allow\n", "the matcher names '*'"),
-        (MODEL.replace("m = ", "m = keyMatch(r.sub, p.sub) || "), "", "the matcher compares patterns of subjects"),
         (MODEL.replace("m = ", "m = myFunction(r.sub) && "), "", "myFunction"),
         (MODEL.replace("sub", "who"), "p, ann, a, b, allow\n", "no field 'sub'"),
     ],
@@ -282,6 +350,90 @@ def test_from_casbin_what_does_not_fit_is_refused(
             for table in ("auth_user", "auth_casbin_rule", "auth_role"):
                 there = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
                 assert not there or not db.execute(f"SELECT * FROM {table}").fetchall()
+
+
+def with_matcher(matcher: str, roles: str = "g = _, _") -> str:
+    return MODEL.partition("[matchers]")[0].replace("g = _, _", roles) + f"[matchers]\nm = {matcher}\n"
+
+
+SUBJECTS = ["ann", "bob", "reader", "guest"]
+RULES = """
+p, reader, ann, read, allow
+p, ann, ann, write, allow
+p, ann, guest, read, deny
+p, guest, guest, read, allow
+g, ann, reader
+g, bob, guest
+"""
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "g(r.sub, p.sub) && r.obj == p.obj",
+        "g( r.sub ,\tp.sub ) && r.obj == p.obj",
+        "r.sub == p.sub && r.obj == p.obj",
+        "r.obj == p.obj && (p.sub==r.sub)",
+        "r.act == p.act && \\\n    (r.sub  ==  p.sub || \\\n  g(r.sub,p.sub))",
+        'r.act == p.act && g(r.sub, p.sub) && r.obj != "r.sub && g(x"',
+    ],
+)
+def test_from_casbin_what_is_said_of_subjects_is_kept(
+    matcher: str, tmp_path: Path, example: Callable[[str], Any]
+) -> None:
+    model, policy, moved = tmp_path / "model.conf", tmp_path / "policy.csv", tmp_path / "moved.csv"
+    model.write_text(with_matcher(matcher), encoding="utf-8")
+    policy.write_text(RULES, encoding="utf-8")
+    plan = example("from_casbin").make_plan(with_matcher(matcher), RULES)
+    assert plan.faults == []
+    moved.write_text(plan.rules, encoding="utf-8")
+    before = casbin.Enforcer(str(model), str(policy))
+    after = AsyncEnforcer(plan.model, FileAdapter(moved))
+    asyncio.run(after.load_policy())
+    decisions = set()
+    for name, obj, act in itertools.product(SUBJECTS, SUBJECTS, ["read", "write"]):
+        expected = before.enforce(name, obj, act)
+        subject = f"r:{name}" if name in plan.roles else f"u:{name}"
+        assert after.enforce(subject, obj, act) is expected, (name, obj, act)
+        decisions.add(expected)
+    assert decisions == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("roles", "matcher", "left"),
+    [
+        ("g = _, _", 'r.sub == "ann" || g(r.sub, p.sub)', 'r.sub == "ann"'),
+        ("g = _, _", "'guest' == p.sub || r.sub == p.sub", "'guest' == p.sub"),
+        ("g = _, _", "keyMatch(r.sub, p.sub)", "keyMatch(r.sub, p.sub)"),
+        ("g = _, _", 'g(r.sub, "guest") || g(r.sub, p.sub)', 'g(r.sub, "guest")'),
+        ("g = _, _", 'g("bob", "guest") && g(r.sub, p.sub)', 'g("bob", "guest")'),
+        ("g = _, _", "g(r.obj, p.obj) && r.sub == p.sub", "g(r.obj, p.obj)"),
+        ("g = _, _", 'g(r.sub, p.sub) || \\\n  r.sub == "guest"', 'r.sub == "guest"'),
+        ("g = _, _", 'g(r.sub, p.sub) || g (r.sub, \\\n "guest")', 'g (r.sub, "guest")'),
+        ("g = _, _", "r.sub != r.obj && g(r.sub, p.sub)", "r.sub != r.obj"),
+        ("g = _, _", "g(r.sub, p.sub) || r.sub == r.obj", "r.sub == r.obj"),
+        ("g = _, _", "r.obj == p.sub && g(r.sub, p.sub)", "r.obj == p.sub"),
+        ("g = _, _\ng2 = _, _", "g2(r.sub, p.sub)", "g2(r.sub, p.sub)"),
+        ("g = _, _\ng_own = _, _", "g_own(r.sub, p.sub)", "g_own(r.sub, p.sub)"),
+        ("g = _, _, _", "g(r.sub, p.sub, r.sub) && r.obj == p.obj", "g(r.sub, p.sub, r.sub)"),
+    ],
+)
+def test_from_casbin_what_else_is_said_of_subjects_is_refused(
+    roles: str, matcher: str, left: str, tmp_path: Path, script: Callable[..., Done]
+) -> None:
+    (tmp_path / "model.conf").write_text(with_matcher(matcher, roles), encoding="utf-8")
+    (tmp_path / "policy.csv").write_text("p, ann, box, read, allow\n", encoding="utf-8")
+    done = script("from_casbin", "model.conf", "policy.csv", "--database", f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    assert done.returncode == 1 and not done.stdout
+    told, end = done.stderr.splitlines()
+    assert told.startswith(f"the matcher says {left}: ") and end == "nothing is stored"
+
+
+def test_from_casbin_every_matcher_and_domains(example: Callable[[str], Any]) -> None:
+    faults = example("from_casbin").matcher_faults
+    assert list(faults("m = g(r.sub, p.sub, r.dom) && g(r.sub, p.sub, 'a b')\nm2 = p.sub == r.sub\n")) == []
+    (fault,) = faults("m = r.sub == p.sub\nm2 = r.sub == p.sub && r.sub == p.owner\n")
+    assert "says r.sub == p.owner: " in fault
 
 
 # --- from fastapi-users
@@ -441,3 +593,39 @@ def test_from_fastapi_users_short_names_and_wrong_tables(tmp_path: Path, script:
     for table, error in (("people", "there is no table 'people'"), ("auth_user", "no column hashed_password")):
         wrong = script("from_fastapi_users", "--database", url, "--table", table)
         assert wrong.returncode == 2 and error in wrong.stderr and not wrong.stdout
+
+
+def test_from_fastapi_users_addresses_that_are_taken(tmp_path: Path, script: Callable[..., Done]) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, [("ann@example.com", *PEOPLE[0][1:]), ("Bob@EXAMPLE.com", *PEOPLE[1][1:]), PEOPLE[2]], False)
+    assert script("from_fastapi_users", "--database", url).returncode == 0  # makes the tables
+    with sqlite3.connect(tmp_path / "test.db") as db:
+        db.executemany(
+            "INSERT INTO auth_user (username, password, email, create_time, is_active) "
+            "VALUES (?, '', ?, '2024-03-01 10:00:00', 1)",
+            [("anna", "ann@example.com"), ("bobby", "Bob@example.com"), ("cyan", None), ("cyd", "")],
+        )
+    for names in ("email", "local"):
+        refused = script("from_fastapi_users", "--database", url, "--write", "--names", names)
+        assert refused.returncode == 1 and "nothing is stored" in refused.stdout
+        assert set(refused.stderr.splitlines()) == {
+            f"does not fit: {email}: an account has this mail address already"
+            for email in ("ann@example.com", "Bob@EXAMPLE.com")
+        }
+    assert script("from_fastapi_users", "--database", url, "--write", "--skip").returncode == 1
+    assert set(accounts(url)) == {"anna", "bobby", "cyan", "cyd", "cy@example.com"}
+
+
+def test_from_fastapi_users_ids_that_cannot_be_written(tmp_path: Path, script: Callable[..., Done]) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    fill(url, PEOPLE, False)
+    for path in ("none/ids.csv", "."):
+        done = script("from_fastapi_users", "--database", url, "--write", "--ids", path)
+        assert done.returncode == 2 and not done.stdout
+        assert done.stderr.startswith(f"{path} cannot be written: ") and "nothing is stored" in done.stderr
+        assert accounts(url) == {}
+        with sqlite3.connect(tmp_path / "test.db") as db:
+            for table in ("auth_role", "auth_casbin_rule"):
+                assert not db.execute(f"SELECT * FROM {table}").fetchall()
+    assert script("from_fastapi_users", "--database", url, "--write", "--ids", "ids.csv").returncode == 0
+    assert len(accounts(url)) == len((tmp_path / "ids.csv").read_text().splitlines()) - 1 == 4

@@ -84,15 +84,31 @@ def make_plan(model: str, policy: str, more_roles: Iterable[str] = ()) -> Plan:
     return Plan(model, "".join(f"{write_rule(rule)}\n" for rule in rules), users, sorted(roles), faults)
 
 
+TEXT = r""""[^"]*"|'[^']*'"""
+"""A text in a matcher; the engine takes no backslashes in them."""
+KEPT = re.compile(
+    rf"""(?P<text>{TEXT})
+    | (?<![\w.]) (?:
+        g \s*\( \s*r\.sub \s*,\s* p\.sub \s* (?: , \s*(?:{TEXT}|[rp]\.(?!sub\b)\w+)\s* )? \)
+        | r\.sub \s*==\s* p\.sub \b
+        | p\.sub \s*==\s* r\.sub \b
+    )""",
+    re.VERBOSE,
+)
+"""Texts, and the conditions that hold as before when the subjects of requests, rules and links are renamed alike."""
+
+
 def matcher_faults(model: str) -> Iterator[str]:
-    """What would not decide as before once subjects are called otherwise."""
-    quoted = r"""["'](.*?)["']"""
-    for matcher in re.findall(r"^\s*m\w*\s*=(.*)$", model, re.MULTILINE):
-        pairs = re.findall(rf"\b[rp]\.sub\s*[!=]=\s*{quoted}|{quoted}\s*[!=]=\s*[rp]\.sub\b", matcher)
-        for name in map("".join, pairs):
-            yield f"the matcher names {name!r}: let it say u:{name} or r:{name}"
-        if re.search(r"(Match|regex)\w*\(\s*[rp]\.sub\b", matcher):
-            yield "the matcher compares patterns of subjects: let those begin with u: or r:"
+    """What may not decide as before once subjects are called otherwise: all that is said of them but ``KEPT``."""
+    joined = re.sub(r"\\[ \t\r]*\n[ \t\r]*", "", model)  # a backslash continues a line
+    for matcher in re.findall(r"^[ \t\r]*m\w*[ \t\r]*=(.*)$", joined, re.MULTILINE):
+        rest = KEPT.sub(lambda found: found["text"] or "", matcher)
+        for condition in re.findall(rf"(?:{TEXT}|[^&|\"'])+", rest):
+            if re.search(r"\.sub\b|(?<![\w.])g\s*\(", re.sub(TEXT, "", condition)):
+                yield (
+                    f"the matcher says {condition.strip()}: of subjects, which get other names, "
+                    "it may say g(r.sub, p.sub) and r.sub == p.sub"
+                )
 
 
 def name_faults(users: list[str]) -> Iterator[str]:

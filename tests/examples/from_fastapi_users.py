@@ -20,6 +20,7 @@ them out. Exit code 1 for those, 2 for arguments that cannot be used.
 import argparse
 import asyncio
 import csv
+import io
 import sys
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from fastapi_user_auth_c.auth import Auth, AuthRouter
 from fastapi_user_auth_c.auth.models import Role, User
 from fastapi_user_auth_c.auth.names import name_fault
 from fastapi_user_auth_c.passwords import PasswordHasher
+from fastapi_user_auth_c.policy.csv_file import write_file
 from fastapi_user_auth_c.texts import plain_text
 from pydantic import SecretStr
 from sqlalchemy import MetaData, Table, select
@@ -84,12 +86,15 @@ async def read_rows(db: AsyncDatabase, name: str) -> list[Any]:
     return list(await db.async_run_sync(read, is_session=False))
 
 
-def make_plan(rows: list[Any], taken: set[str], subjects: set[str], local_names: bool = False) -> Plan:
+def make_plan(
+    rows: list[Any], taken: set[str], emails: set[str], subjects: set[str], local_names: bool = False
+) -> Plan:
     """Work out the new accounts.
 
     Args:
         rows: of the old table.
         taken: names of the accounts that are there already.
+        emails: mail addresses of those.
         subjects: of the rules that are there already.
         local_names: whether an account is called by what stands before the ``@``.
     """
@@ -103,6 +108,8 @@ def make_plan(rows: list[Any], taken: set[str], subjects: set[str], local_names:
             fault = f"several accounts would be called {name!r}"
         if not fault and plain_text(name) in there:
             fault = f"there is an account {there[plain_text(name)]!r} already"
+        if not fault and signed_up(row.email) in emails:
+            fault = "an account has this mail address already"
         if not fault and f"u:{name}" in subjects:
             fault = f"there are rules for u:{name}, which would be its own"
         if fault:
@@ -113,6 +120,12 @@ def make_plan(rows: list[Any], taken: set[str], subjects: set[str], local_names:
         )
         plan.accounts.append((row.id, user, [role for role, column in ROLES.items() if getattr(row, column)]))
     return plan
+
+
+def signed_up(email: str) -> str:
+    """A mail address as the sign-up form would compare it: the domain without case."""
+    name, at, domain = email.rpartition("@")
+    return name + at + domain.lower()
 
 
 def misfit(row: Any, name: str) -> str:
@@ -128,19 +141,32 @@ def misfit(row: Any, name: str) -> str:
     return ""
 
 
-async def store(db: AsyncDatabase, auth: Auth[User], plan: Plan) -> list[tuple[Any, int | None]]:
-    """Store accounts, roles and who has them, in one transaction; the old ids and the new ones."""
+async def store(db: AsyncDatabase, auth: Auth[User], plan: Plan, ids: Path | None) -> None:
+    """Store accounts, roles and who has them, in one transaction, and write which id became which.
+
+    Raises:
+        ValueError: the file of ids cannot be written; nothing is stored.
+    """
     links = [(f"u:{user.username}", f"r:{role}") for _, user, roles in plan.accounts for role in roles]
     async with db():
         keys = set(await db.session.scalars(select(Role.key)))
         db.session.add_all([Role(key=key, name=key) for key in ROLES if key not in keys])
         db.session.add_all([user for _, user, _ in plan.accounts])
         await db.session.flush()
-        ids = [(old, user.id) for old, user, _ in plan.accounts]
+        if ids:  # before the commit: the accounts can be stored again, the ids not be told afterwards
+            write_ids(ids, [(old, user.id) for old, user, _ in plan.accounts])
         if links:
             await auth.enforcer.add_grouping_policies(links)  # commits the accounts along
         await db.session.commit()
-    return ids
+
+
+def write_ids(path: Path, ids: list[tuple[Any, int | None]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("old", "new"), *ids])
+    try:
+        write_file(path, text.getvalue().encode())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}; nothing is stored") from error
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -152,21 +178,20 @@ async def run(args: argparse.Namespace) -> int:
         await auth.enforcer.load_policy()
         async with db():
             taken = set(await db.session.scalars(select(User.username)))
+            emails = {signed_up(email) for email in await db.session.scalars(select(User.email)) if email}
         rules = [*auth.enforcer.get_policy(), *auth.enforcer.get_grouping_policy()]
-        plan = make_plan(rows, taken, {rule[0] for rule in rules}, args.names == "local")
+        plan = make_plan(rows, taken, emails, {rule[0] for rule in rules}, args.names == "local")
         summary = plan.summary
         for text in plan.misfits:
             print(f"does not fit: {text}", file=sys.stderr)
         written = args.write and (args.skip or not plan.misfits)
-        ids = await store(db, auth, plan) if written else []
+        if written:
+            await store(db, auth, plan, args.ids)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     finally:
         await db.engine.dispose()
-    if args.ids and written:
-        with args.ids.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("old", "new"), *ids])
     print(f"{'moved' if written else 'would move'} {summary}; {len(plan.misfits)} do not fit")
     if not written:
         print("nothing is stored" if args.write else "this was a dry run; --write stores it")

@@ -21,6 +21,8 @@ from typing import Any
 
 OLD, NEW = "fastapi_user_auth", "fastapi_user_auth_c"
 FIRST = f"import {NEW}  # before fastapi_amis_admin"
+UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, tokenize.TokenError)
+"""What Python says to files that it cannot read: syntax, NUL or encoding, no encoding of text, nested too deeply."""
 
 
 @dataclass
@@ -41,12 +43,12 @@ def rename(path: Path) -> Source:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         old = content.decode(encoding)
+        lines = list(io.StringIO(old, newline=""))  # splitlines() knows ends of lines that Python does not
         tokens = list(tokenize.generate_tokens(io.StringIO(old, newline="").readline))
         ast.parse(old)
-    except (SyntaxError, UnicodeDecodeError, tokenize.TokenError) as error:
+    except UNREADABLE as error:
         return Source(path, content, doubts=[f"the file, which cannot be read: {error}"])
     source = Source(path, content)
-    lines = old.splitlines(keepends=True)
     for token in reversed(tokens):
         row, column = token.start
         if token.type == tokenize.NAME:
@@ -56,26 +58,39 @@ def rename(path: Path) -> Source:
                 source.changes.insert(0, f"line {row}: {OLD} -> {NEW}")
         elif re.search(rf"\b{OLD}\b", token.string):
             source.doubts.insert(0, f"line {row}: the name stands in a text: {token.string.splitlines()[0]}")
-    at = _first_import("".join(lines))
-    if at is not None:  # fastapi_amis_admin does not load on current releases otherwise
-        end = "\r\n" if lines[at - 1].endswith("\r\n") else "\n"
-        lines.insert(at - 1, FIRST + end)
-        source.changes.insert(0, f"line {at}: {FIRST}")
+    try:
+        at = _first_import("".join(lines))
+        if at is not None:  # fastapi_amis_admin does not load on current releases otherwise
+            end = "\r\n" if lines[at - 1].endswith("\r\n") else "\n"
+            lines.insert(at - 1, FIRST + end)
+            source.changes.insert(0, f"line {at}: {FIRST}")
+        compile("".join(lines), path, "exec", dont_inherit=True)
+    except UNREADABLE as error:
+        doubt = f"the file, which could not be read once it is changed: {error}"
+        return Source(path, content, doubts=[doubt, *source.doubts])
     source.content = "".join(lines).encode(encoding)
     return source
 
 
 def _first_import(text: str) -> int | None:
     """The line before which this package has to be imported; None where it is, or need not be."""
-    for node in ast.parse(text).body:
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        roots = {name.partition(".")[0] for name in names}
-        if NEW in roots:
+    first, end = 1, 0
+    for statement in ast.parse(text).body:
+        if statement.lineno > end:  # otherwise it shares a line with the one before
+            first = min(node.lineno for node in [statement, *getattr(statement, "decorator_list", [])])
+        end = statement.end_lineno or statement.lineno
+        if _imported(statement)[:1] == [NEW]:
             return None
-        if "fastapi_amis_admin" in roots:
-            return node.lineno
+        if any("fastapi_amis_admin" in _imported(node) for node in ast.walk(statement)):
+            return first
     return None
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Which of the two packages a statement itself imports from, in its order."""
+    names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+    names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    return [root for root in (name.partition(".")[0] for name in names) if root in (NEW, "fastapi_amis_admin")]
 
 
 async def look_at(url: str) -> list[Any]:
