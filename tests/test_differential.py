@@ -130,3 +130,40 @@ def test_other_models_answer_as_casbin(effect, matcher):
         for _ in range(6):
             request = rng.choice(subjects), rng.choice(objects), rng.choice(actions)
             assert ours.enforce(*request) is theirs.enforce(*request), (request, ours.get_policy())
+
+
+CONTINUED = """[request_definition]
+r = sub, obj
+[policy_definition]
+p = sub, obj
+# what follows is a definition, whatever this ends with \\
+[role_definition]
+g = _, _
+[policy_effect]
+e = some(where (p.eft == allow))
+[matchers]
+"""
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "m = g(r.sub, p.sub) && \\\n    r.obj == p.obj",
+        "m = g(r.sub, p.sub) && \\\n    r.obj == p.obj \\\n && r.sub != 'bo'",
+        "m = g(r.sub, p.sub) && r.obj == p.obj \\\n# a comment ends it \\\n",
+        "m = g(r.sub, p.sub) && r.obj == p.obj \\\n\n; so does an empty line\n",
+        "m = g(r.sub, p.sub) \\\n[other_section]",
+        "m = g(r.sub, p.sub) && r.obj \\\n== \\\n \\\n p.obj \\",
+        "; nothing \\\nm = r.sub == p.sub",
+    ],
+)
+def test_lines_of_a_model_go_on_as_in_casbin(matcher):
+    text = CONTINUED + matcher
+    ours, theirs = Enforcer(text), casbin.Enforcer(casbin.Enforcer.new_model(text=text))
+    for enforcer in (ours, theirs):
+        enforcer.add_policy("admin", "page")
+        enforcer.add_policy("bo", "own")
+        enforcer.add_grouping_policy("al", "admin")
+        enforcer.add_grouping_policy("bo", "admin")
+    for request in [(sub, obj) for sub in ("al", "bo", "admin", "cy") for obj in ("page", "own", "else")]:
+        assert ours.enforce(*request) is theirs.enforce(*request), request

@@ -270,13 +270,25 @@ static fua_status read_lines(reader *r, fua_text text) {
         text.data += length + (newline != NULL);
         text.size -= length + (newline != NULL);
         line++;
-        bool more = one.size > 0 && one.data[one.size - 1] == '\\';
-        memcpy(joined + size, one.data, one.size - more);
-        size += one.size - more;
+        bool blank = one.size == 0 || one.data[0] == '#' || one.data[0] == ';';
+        bool more = !blank && one.data[one.size - 1] == '\\';
+        if (!blank && one.data[0] == '[' && one.data[one.size - 1] == ']' && size > 0) { /* as a blank line does, a section ends what is continued */
+            status = read_line(r, first, (fua_text){joined, size});
+            size = 0;
+            first = line;
+        }
+        if (!blank) {
+            one = trim((fua_text){one.data, one.size - more});
+            memcpy(joined + size, one.data, one.size);
+            size += one.size;
+        }
         if (more && text.size > 0) {
+            joined[size++] = ' '; /* where the backslash was */
             continue;
         }
-        status = read_line(r, first, (fua_text){joined, size});
+        if (status == FUA_OK && size > 0) {
+            status = read_line(r, first, (fua_text){joined, size});
+        }
         size = 0;
         first = line + 1;
     }
