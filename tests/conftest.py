@@ -4,7 +4,8 @@ Servers are looked for on the loopback address at their usual ports: PostgreSQL 
 ``root`` without a password. Each test gets a database of its own there; tests are skipped where there is no server.
 
 A test that is named after a fault of the site or of databases (``test_S4_...``, ``test_D9_...``) runs on each kind of
-database, any other on one, unless it says on which. ``FUA_TEST_DRIVER`` chooses one for both.
+database, any other on one, unless it says on which. ``FUA_TEST_DRIVER`` chooses one for both, and ``FUA_TEST_ONLY``
+leaves out all drivers but those it names.
 """
 
 from __future__ import annotations
@@ -48,6 +49,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     named = re.match(r"test_(?:[A-Z]\d+_)*[SD]\d", metafunc.definition.name)
     if named and not told and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", EACH_KIND, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``FUA_TEST_ONLY``, names of drivers, does not name."""
+    only = os.environ.get("FUA_TEST_ONLY")
+    if not only:
+        return
+    left_out = []
+    for item in items:
+        call: Any = getattr(item, "callspec", None)
+        driver = call.params.get("database_url") if call else None
+        if driver in URLS and driver not in only.split(","):
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @contextmanager
