@@ -173,7 +173,7 @@ def test_the_extension_under_sanitizers(objects, tmp_path):
     if not all(Path(path).is_absolute() for path in runtimes):
         pytest.skip("the sanitizer runtimes are not shared libraries")
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},  # of another choice of tests
         "LD_PRELOAD": " ".join(runtimes),
         "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter keeps memory to its end
         "UBSAN_OPTIONS": "halt_on_error=1",
