@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+# of MySQL and MariaDB: letters that a column's character set does not have
+_NO_SUCH_LETTERS = {1267, 1270, 1271, 1366}
 # too many connections, shutdown, lock wait timeout, deadlock, connection killed; the client's own: no connection
-_NO_SUCH_LETTERS = {1267, 1270, 1271, 1366}  # MySQL and MariaDB
 _UNREACHABLE = {1040, 1053, 1205, 1213, 1927, *range(2000, 2060)}
 
 
@@ -40,11 +41,12 @@ def is_locked(error: BaseException) -> bool:
 
 def is_bad_value(error: BaseException) -> bool:
     """Whether a database has refused a value: it is too large for its column, or has letters that it does not have."""
+    if not isinstance(error, DBAPIError):  # psycopg does not wrap what it cannot encode
+        return isinstance(error, UnicodeEncodeError)
     code = code_of(error)
-    if code in _NO_SUCH_LETTERS or isinstance(error, UnicodeEncodeError):
-        return True
-    is_state = isinstance(error, DBAPIError) and isinstance(code, str) and len(code) == 5
-    return isinstance(error, DataError) or (is_state and code.startswith("22"))
+    if isinstance(code, int):
+        return isinstance(error, DataError) or code in _NO_SUCH_LETTERS
+    return isinstance(error, DataError) or (isinstance(code, str) and len(code) == 5 and code.startswith("22"))
 
 
 def is_dead(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from test_token_stores import change, is_let_in, make_user
 from visits import visited
 
 from fastapi_user_auth_c.auth.models import User
-from fastapi_user_auth_c.auth.names import _candidates
+from fastapi_user_auth_c.auth.names import _narrowed
 from fastapi_user_auth_c.db import run_committed
 from fastapi_user_auth_c.settings import AuthSettings
 from fastapi_user_auth_c.texts import plain_text
@@ -480,7 +480,7 @@ def test_S14_a_new_name_is_compared_with_few_others(make_app: Callable[..., Any]
     stored = ["\u7528\u6237" + str(number) for number in range(300)] + ["user" + str(number) for number in range(300)]
 
     def fetched(session: Any, name: str) -> list[str]:
-        return list(_candidates(session, User.username, name))
+        return list(_narrowed(session, User.username, name))
 
     with TestClient(app) as client:
         db = app.state.site.auth.db

@@ -272,7 +272,8 @@ static fua_status read_lines(reader *r, fua_text text) {
         line++;
         bool blank = one.size == 0 || one.data[0] == '#' || one.data[0] == ';';
         bool more = !blank && one.data[one.size - 1] == '\\';
-        if (!blank && one.data[0] == '[' && one.data[one.size - 1] == ']' && size > 0) { /* as a blank line does, a section ends what is continued */
+        /* as a blank line does, a section ends what is continued */
+        if (!blank && one.data[0] == '[' && one.data[one.size - 1] == ']' && size > 0) {
             status = read_line(r, first, (fua_text){joined, size});
             size = 0;
             first = line;

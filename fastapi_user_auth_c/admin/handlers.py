@@ -83,6 +83,6 @@ def register_handlers(app: FastAPI, databases: Iterable[AnyDatabase]) -> None:
     app.add_exception_handler(RequestValidationError, validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(ValidationException, undone(faa.inner_validation_exception_handler))
     app.add_exception_handler(ValidationError, undone(faa.inner_validation_exception_handler))
-    app.add_exception_handler(DBAPIError, undone(bad_value))
-    app.add_exception_handler(UnicodeEncodeError, undone(bad_value))
+    for kind in (DBAPIError, UnicodeEncodeError):
+        app.exception_handlers.setdefault(kind, undone(bad_value))  # the application may have its own
     app.add_exception_handler(Exception, undone(server_error))

@@ -70,10 +70,11 @@ class LoginLinks:
             return row if gone.rowcount == 1 and row.expires > time.time() else None
 
         await self._ensure()
+        # asked anew, as who comes in by a link that has just ended would stay; and first: an outage uses none up
+        await self.revocations.revision()
         row = await run_apart(self.db, work)
         if row is None:
             return None
-        await self.revocations.refresh()
         state, _, revision = row.state.partition(".")
         if self.revocations.has_account_ended(row.user_id, int(revision or 0)):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -72,35 +72,35 @@ def _other_case(column: Any, name: str, dialect: str) -> Any:
     return or_(whole, and_(true(), *before, contracted))
 
 
+def _narrowed(session: Session, column: Any, name: str) -> Sequence[str] | None:
+    """The names that differ from one in case, and few others; None where the database cannot look for them."""
+    dialect = session.get_bind().dialect.name
+    condition = _other_case(column, name, dialect)
+    if condition is None:
+        return None
+    try:
+        # what fails on PostgreSQL would fail all the rest of the transaction
+        with session.begin_nested() if dialect != "sqlite" else nullcontext():
+            return session.scalars(select(column).where(condition)).all()
+    except (DBAPIError, UnicodeError) as error:
+        if is_outage(error) or is_locked(error):
+            raise
+        return None  # its encoding does not have all the letters
+
+
 def alike(session: Session, column: Any, name: str) -> str | None:
-    """A stored name that differs from a name in case at most; a name itself does not count.
+    """A stored name that differs from a name in case at most, as far as the database can look for it.
 
     Args:
         session: of the database.
         column: of the names.
-        name: the name, of which :func:`name_fault` says nothing.
+        name: the name, of which :func:`name_fault` says nothing; itself it does not count.
     """
     plain = plain_text(name)
-    for other in _candidates(session, column, name):
-        if other != name and plain_text(other) == plain:
-            return str(other)
-    return None
-
-
-def _candidates(session: Session, column: Any, name: str) -> Iterable[str]:
-    """The names that may be like one: few of them, or all where the database cannot look for what is asked for."""
-    dialect = session.get_bind().dialect.name
-    condition = _other_case(column, name, dialect)
-    if condition is not None:
-        try:
-            # what fails on PostgreSQL would fail all the rest of the transaction
-            with session.begin_nested() if dialect != "sqlite" else nullcontext():
-                return session.scalars(select(column).where(condition)).all()
-        except (DBAPIError, UnicodeError) as error:
-            if is_outage(error) or is_locked(error):
-                raise
-            # its encoding does not have all the characters
-    return session.scalars(select(column)).all()
+    return next(
+        (other for other in _narrowed(session, column, name) or () if other != name and plain_text(other) == plain),
+        None,
+    )
 
 
 def take_turn(session: Session, name: str) -> None:
@@ -123,12 +123,19 @@ async def find_alike(db: AnyDatabase, column: Any, name: str, *, thorough: bool 
         db: the database.
         column: of the names.
         name: the name.
-        thorough: look at each name that is stored; else at those alone that differ in case, which the database finds.
+        thorough: look at each name that is stored; else, where the database finds them, at those that differ in case.
     """
+    plain = plain_text(name)
     if not thorough:
         same = select(column).where(column == name).limit(1)
-        return await run_read(db, lambda session: session.scalar(same) or alike(session, column, name))
-    plain = plain_text(name)
+
+        def look(session: Session) -> tuple[str | None, Sequence[str] | None]:
+            equal = session.scalar(same)
+            return (equal, ()) if equal is not None else (None, _narrowed(session, column, name))
+
+        equal, others = await run_read(db, look)
+        if equal is not None or others is not None:
+            return equal or next((other for other in others or () if plain_text(other) == plain), None)
     async for chunk in read_chunks(db, select(column), 2000):
         for (other,) in chunk:
             if plain_text(other) == plain:
