@@ -122,8 +122,8 @@ class FileAdmin(BaseFileAdmin):
             raise unprocessable(_("Parameter error"))
         try:
             return await MultiPartParser(request.headers, limited(), max_files=1, max_fields=20).parse()  # type: ignore[arg-type]
-        except (MultiPartException, LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            raise unprocessable(_("Parameter error")) from error  # what parsers raise for forms that are none
+        except (MultiPartException, LookupError, ValueError) as error:
+            raise unprocessable(_("Parameter error")) from error
 
 
 def _too_large() -> HTTPException:
