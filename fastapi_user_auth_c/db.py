@@ -26,6 +26,7 @@ from sqlalchemy_database import AsyncDatabase, Database
 from starlette.requests import Request
 
 from .db_errors import is_conflict, is_dead, is_locked, is_outage, told
+from .dialects import MYSQL
 from .spare_pool import spare_engine
 
 AnyDatabase: TypeAlias = "AsyncDatabase | Database"
@@ -286,7 +287,7 @@ def _begun(db: AnyDatabase) -> bool:
 
 def _reads_as_of_begin(db: AnyDatabase) -> bool:
     """Whether a transaction sees what was there when it began, and not what was committed since."""
-    return db.engine.dialect.name in ("mysql", "mariadb")
+    return db.engine.dialect.name in MYSQL
 
 
 def _make_session(db: AnyDatabase, spare: bool) -> Any:

@@ -34,6 +34,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from ._core import filter_simplify, filter_sql
 from .compat.columns import local_aware, refuses_naive
+from .dialects import MYSQL
 
 __all__ = ["Ago", "Condition", "Filter", "Term", "UserAttribute", "ago", "compile_filter", "user_attribute"]
 
@@ -514,7 +515,7 @@ class Filter:
             raise ValueError(f"{prefix!r} cannot begin the name of a parameter")
         plan = self.bind(now=now, user=user)
         items: list[Any] = [[]] if plan._items is None else plan._with_values(plan._items)
-        quote = "`" if dialect.partition("+")[0] in ("mysql", "mariadb") else '"'
+        quote = "`" if dialect.partition("+")[0] in MYSQL else '"'
         text, refs = filter_sql(items, paramstyle, quote, table, prefix, start)
         values = [plan._objects[ref] for ref in refs]
         if paramstyle in ("named", "pyformat"):

@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.exc import OperationalError
 
+from .dialects import MYSQL
+
 _NUMBER = 0x6661_7561  # any number, as long as all processes take the same
 _NAME = "fastapi_user_auth_c.create_all"
 
@@ -24,7 +26,7 @@ def _alone(connection: Connection) -> Iterator[None]:
     if dialect == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NUMBER})")  # until the transaction ends
         yield
-    elif dialect in ("mysql", "mariadb"):
+    elif dialect in MYSQL:
         connection.exec_driver_sql(f"SELECT GET_LOCK('{_NAME}', 60)")
         try:
             yield

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
 from .db import AnyDatabase, make_table, run_alone, run_apart
+from .dialects import MYSQL
 from .settings import AuthSettings
 from .texts import plain_text
 
@@ -65,7 +66,7 @@ def _count_one_more(dialect: str, name: str, now: int, expires: int) -> Any:
         "count": case((is_over, 1), else_=_attempts.c.count + 1),
         "expires": case((is_over, expires), else_=_attempts.c.expires),
     }
-    if dialect in ("mysql", "mariadb"):
+    if dialect in MYSQL:
         return mysql.insert(_attempts).values(row).on_duplicate_key_update(list(values.items()))
     if dialect == "postgresql":
         return postgresql.insert(_attempts).values(row).on_conflict_do_update(index_elements=["name"], set_=values)

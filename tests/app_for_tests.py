@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -78,6 +79,16 @@ def example_app(url: str, startup: str = "lifespan", register: Any = None, **aut
         return {}
 
     return app
+
+
+def end(server: subprocess.Popen[Any]) -> None:
+    """Let a server end, by force if it does not."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 class Client:

@@ -391,14 +391,21 @@ def test_D5_a_handler_that_fails_has_stored_nothing(make_app: Callable[..., Any]
     asyncio.run(main())
 
 
-def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
-) -> None:
-    """Added before the site is mounted and afterwards; each runs the application in a task of its own."""
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> tuple[AuthAdminSite, FastAPI]:
+    """A site, and an application on which it is not mounted yet."""
     monkeypatch.chdir(tmp_path)
     AsyncDatabase._instances = Database._instances = None
     site, app = AuthAdminSite(settings_for(database_url)), FastAPI()
     app.state.site = site
+    return site, app
+
+
+def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
+    bare: tuple[AuthAdminSite, FastAPI], database_url: str
+) -> None:
+    """Added before the site is mounted and afterwards; each runs the application in a task of its own."""
+    site, app = bare
 
     async def pass_on(request: Request, call_next: Any) -> Any:
         return await call_next(request)
@@ -430,17 +437,13 @@ def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
     asyncio.run(main())
 
 
-def test_what_a_middleware_stores_after_a_refusal_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
-) -> None:
+def test_what_a_middleware_stores_after_a_refusal_stays(bare: tuple[AuthAdminSite, FastAPI], database_url: str) -> None:
     """Also behind exceptions of other libraries, whose ``status_code`` is no number."""
-    monkeypatch.chdir(tmp_path)
-    AsyncDatabase._instances = Database._instances = None
-    site, app = AuthAdminSite(settings_for(database_url)), FastAPI()
-    app.state.site = site
+    site, app = bare
 
     class Odd(Exception):
         def __init__(self, status_code: Any) -> None:
+            super().__init__({"unhashable": True})  # nobody looks for a number of a database here
             self.status_code = status_code
 
     @app.middleware("http")

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from app_for_tests import end
 from conftest import empty_database
 from test_cli import free_port
 
@@ -381,12 +382,7 @@ def two_workers(url: str, folder: Path, watcher: str) -> Iterator[list[httpx.Cli
         finally:
             for client in found.values():
                 client.close()
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            end(server)
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -236,7 +236,10 @@ def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI,
     async def only_this(request: Any, item_id: Any, *args: Any, **kwargs: Any) -> bool:
         return [int(each) for each in item_id] == [made]
 
+    asked: list[Any] = []
+
     async def only_mine(request: Any, item_id: Any, *args: Any, **kwargs: Any) -> bool:
+        asked.append(item_id)
         return item_id == [made]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -254,6 +257,10 @@ def test_a_rule_of_ones_own_that_needs_the_rows_is_asked_with_them(app: FastAPI,
         assert stranger("POST", f"{link}/{made}?link_id=1").status_code == 200
         assert stranger.data("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/{made}", {"name": "x"}) == 1
         assert stranger.data("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/999999,{made}", {"name": "x"}) == 1, "seen"
+        asked.clear()
+        many = ",".join(map(str, range(10**6, 10**6 + 500)))
+        assert stranger("PUT", f"/admin/WorkshopApp/GadgetAdmin/item/{many}", {"name": "x"}).status_code == 404
+        assert len(asked) < 5, "a long address is no way to keep the server busy"
     assert stranger("GET", f"/admin/WorkshopApp/GadgetAdmin/item/{made}").status_code == 403
 
 

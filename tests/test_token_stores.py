@@ -269,6 +269,22 @@ def test_T3_log_out_everywhere(
         assert Client(client)("POST", "/admin/auth/logout_everywhere").status_code == 403
 
 
+@pytest.mark.parametrize("database_url", SOME, indirect=True)
+def test_a_login_link_has_ended_in_all_processes_at_once(make_app: Callable[..., Any], database_url: str) -> None:
+    """Who came in by it a moment later, where nobody knows of its end yet, would have a token that lives on."""
+    first, second = (make_app(database_url, token_store=JwtTokenStore(KEY)) for _ in range(2))
+    with TestClient(first) as client, TestClient(second) as other:
+        root, there = Client(client, "root"), Client(other, "root")
+        user_id = client.portal.call(_user, first.state.site.auth, "admin").id
+        link = root.act(UA, "CopyUserAuthLinkAction", user_id, {}).json()["data"]["auth_url"]
+        assert is_let_in(there)  # the other process has just asked what has ended
+        client.portal.call(first.state.site.auth.logout_everywhere, user_id)
+        answer = other.post(
+            "/admin/login_by_token", data={"token": link.partition("token=")[2]}, follow_redirects=False
+        )
+        assert answer.status_code == 403
+
+
 @pytest.mark.parametrize("everybody", [False, True])
 def test_login_links_end_with_the_tokens(make_app: Callable[..., Any], database_url: str, everybody: bool) -> None:
     app = make_app(database_url, token_store=JwtTokenStore(KEY))

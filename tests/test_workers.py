@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from app_for_tests import end
 from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy_database import AsyncDatabase, Database
@@ -314,12 +315,7 @@ def served(url: str, tmp_path: Path, push: str = "") -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.terminate()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            end(server)
 
 
 def answers(address: str, path: str = "/may") -> dict[str, Any]:

@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session
 
 from ..db import AnyDatabase, read_chunks, run_read
 from ..db_errors import is_locked, is_outage
+from ..dialects import MYSQL
 from ..texts import plain_text
 from .schemas import SystemUserEnum
-
-MYSQL = ("mysql", "mariadb")
 
 
 def name_fault(name: str) -> str:

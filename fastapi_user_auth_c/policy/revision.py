@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
 from ..db import make_table
+from ..dialects import MYSQL
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
@@ -105,7 +106,7 @@ def move_revision(session: Session, mine: Attempt | None = None, commit: bool = 
         commit: whether what the session holds may be committed first. MySQL and MariaDB read for a whole transaction
             what was there at its first query: without a new one the change would not see the newest rules.
     """
-    if commit and session.in_transaction() and session.get_bind().dialect.name in ("mysql", "mariadb"):
+    if commit and session.in_transaction() and session.get_bind().dialect.name in MYSQL:
         session.commit()
     moved: Any = session.execute(update(_row).values(revision=_row.c.revision + 1))
     if moved.rowcount == 0:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._core import CycleError, PolicyEngine, RuleError
 from ..db import AnyDatabase
+from ..dialects import MYSQL
 from .adapter import COLUMNS, Adapter, room_fault
 from .csv_file import read_rules, write_rule
 from .reader import Rule, read_model
@@ -162,7 +163,7 @@ async def plan_import(db: AnyDatabase, content: bytes | str, *, replace: bool = 
     revision = await adapter.revision()
     engine, _skipped = await stored_policy(db, model)
     # these may cut what does not fit, which makes it another rule; SQLite stores it, PostgreSQL refuses it
-    cuts = db.engine.dialect.name in ("mysql", "mariadb")
+    cuts = db.engine.dialect.name in MYSQL
     wanted = _check(engine, parse(content), await adapter.widths() if cuts else {})
     added: dict[str, list[Rule]] = {}
     removed: dict[str, list[Rule]] = {}

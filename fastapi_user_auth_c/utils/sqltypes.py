@@ -8,6 +8,8 @@ from pydantic import SecretStr
 from sqlalchemy import String, types
 from sqlalchemy.engine import Dialect
 
+from ..dialects import MYSQL
+
 
 class SecretStrType(types.TypeDecorator[Any]):
     """Text in the database, a ``SecretStr`` in Python: it does not show up in logs and tracebacks."""
@@ -21,7 +23,7 @@ class SecretStrType(types.TypeDecorator[Any]):
         return str
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        if dialect.name in ("mysql", "mariadb") and getattr(self.impl, "length", None) is None:
+        if dialect.name in MYSQL and getattr(self.impl, "length", None) is None:
             return dialect.type_descriptor(String(self.mysql_default_length))
         return super().load_dialect_impl(dialect)
 
