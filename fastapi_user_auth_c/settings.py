@@ -73,6 +73,11 @@ class AuthSettings(BaseSettings):
     password_min_length: int = Field(default=8, ge=1, le=72)
     """The least number of characters of a password that is chosen now; 8 is the least of NIST SP 800-63B."""
 
+    bcrypt_rounds: int = Field(default=12, ge=4, le=31)
+    """Base-2 logarithm of the work of bcrypt where ``Auth`` is given no ``pwd_context``: 12 as in the original, a
+    quarter of a second of a processor. Less than 10 is for tests alone. Where accounts have another cost than this, the
+    time of a refusal tells which names there are: more than theirs only until they log in, less for good."""
+
     refuse_common_passwords: bool = True
     """Refuse passwords that many people have, and the account's own name and mail address: those are tried first."""
 

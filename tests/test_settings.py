@@ -39,6 +39,8 @@ PROXIES = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]
         {"login_history_days": -1},
         {"password_min_length": 0},
         {"password_min_length": 73},
+        {"bcrypt_rounds": 3},
+        {"bcrypt_rounds": 32},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
@@ -56,10 +58,12 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_settings_reach_what_they_are_for(make_app: Callable[..., Any], database_url: str) -> None:
-    site = make_app(database_url, settings=AuthSettings(token_seconds=77, poll_seconds=0.5)).state.site
+    settings = AuthSettings(token_seconds=77, poll_seconds=0.5, bcrypt_rounds=5)
+    site = make_app(database_url, settings=settings, pwd_context=None).state.site
     auth: Auth = site.auth
     assert auth.backend.token_store.expire_seconds == 77
     assert auth.enforcer.poll_seconds == auth.revocations.poll_seconds == 0.5
+    assert auth.get_password_hash("x").startswith("$2b$05$")
 
 
 # -- S11: the cookie --------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Auth(Generic[UserModelT]):
         self.backend = self.backend or AuthBackend(
             self, token_store or DbTokenStore(self.db, self.settings.token_seconds)
         )
-        self.pwd_context = pwd_context or PasswordHasher()
+        self.pwd_context = pwd_context or PasswordHasher(bcrypt_rounds=self.settings.bcrypt_rounds)
         self._enforcer = enforcer
         store = self.backend.token_store
         self.revocations = (
