@@ -6,6 +6,8 @@ import copy
 import datetime
 import functools
 import inspect
+import locale
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -374,16 +376,23 @@ def language() -> None:
     """
     known = {"zh": "zh_CN", "de": "de_DE"}
 
+    def of_environment() -> str:
+        """As its ``set_language`` without an argument finds it."""
+        text = os.getenv("LANGUAGE") or os.getenv("LANG") or locale.getlocale()[0] or "en_US"
+        return "zh_CN" if text.lower().startswith(("zh", "chinese")) else text
+
     def get(old: Any) -> Any:
         def set_language(self: Any, language: str | None = None) -> Any:
-            return old(self, language or known.get(old(self)[:2].lower(), "en_US"))
+            return old(self, language or known.get(of_environment()[:2].lower(), "en_US"))
 
         return set_language
 
     i18n = require(TRANSLATION, "i18n")
-    given, default = i18n.get_language(), i18n.set_language()
     wrap(require(TRANSLATION, "I18N"), "set_language", get)
-    i18n.set_language(None if given == default else given)
+    given = i18n.get_language()
+    usual = given in ("en_US", *known.values())
+    if given == of_environment() and not usual:  # a call collects garbage, which is slow
+        i18n.set_language()
 
 
 def placed_pages() -> None:
