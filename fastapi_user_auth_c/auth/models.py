@@ -142,7 +142,7 @@ class LoginHistory(PkMixin, CreateTimeMixin, table=True):
     __tablename__ = "auth_login_history"
 
     user_id: Optional[int] = Field(None, title=_("User ID"))
-    login_name: str = Field("", title=_("Login name"), max_length=20)
+    login_name: str = Field("", title=_("Login name"), max_length=32)  # 20 in tables of the original
     ip: str = Field("", title=_("User IP"), max_length=45)  # 20 in tables of the original, too few for IPv6
     ip_info: str = Field("", title=_("IP information"), max_length=255)
     client: str = Field("", title=_("Client"), max_length=20)
