@@ -41,6 +41,27 @@ def _database_url(settings: Settings) -> str:
     return str(settings.database_url_async or settings.database_url)
 
 
+def _has_first_page(menu: list[PageSchema]) -> bool:
+    return any(entry.isDefaultPage or _has_first_page(entry.children or []) for entry in menu)
+
+
+def _with_first_page(menu: list[PageSchema]) -> Optional[list[PageSchema]]:
+    """A menu whose first page that can be opened is the one that opens first; None where there is none.
+
+    Who may not open the start page comes there, where amis would tell him of an error 404. What is changed is copied:
+    entries are those of all users.
+    """
+    for place, entry in enumerate(menu):
+        changed: dict[str, Any] = {}
+        if entry.children:
+            changed["children"] = _with_first_page(entry.children)
+        elif (entry.schemaApi or entry.schema_) and entry.visible is not False and ":" not in (entry.url or ""):
+            changed["isDefaultPage"] = True
+        if any(changed.values()):
+            return [*menu[:place], entry.model_copy(update=changed), *menu[place + 1 :]]
+    return None
+
+
 class AuthAdminSite(AdminSite):
     """The admin site.
 
@@ -225,7 +246,8 @@ class AuthAdminSite(AdminSite):
         """The menu of a user; all pages are decided together."""
         pages = dict.fromkeys(page for _, page in get_admin_grouping(self))
         await self._may(request, [(page, "page", "page") for page in pages])
-        return list(await super().get_page_schema_children(request))
+        menu = list(await super().get_page_schema_children(request))
+        return menu if _has_first_page(menu) else _with_first_page(menu) or menu
 
     async def has_page_permission(self, request: Request, obj: Any = None, action: Optional[str] = None) -> bool:
         """Whether the user of a request may do something on a page; asked once per request.
