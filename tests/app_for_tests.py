@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -79,16 +78,6 @@ def example_app(url: str, startup: str = "lifespan", register: Any = None, **aut
         return {}
 
     return app
-
-
-def end(server: subprocess.Popen[Any]) -> None:
-    """Let a server end, by force if it does not."""
-    server.terminate()
-    try:
-        server.wait(20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
 
 
 class Client:

@@ -4,15 +4,17 @@ Servers are looked for on the loopback address at their usual ports: PostgreSQL 
 ``root`` without a password. Each test gets a database of its own there; tests are skipped where there is no server.
 
 A test that is named after a fault of the site or of databases (``test_S4_...``, ``test_D9_...``) runs on each kind of
-database, any other on one, unless it says on which. ``FUA_TEST_DRIVER`` chooses one for both, and ``FUA_TEST_ONLY``
-leaves out all drivers but those it names.
+database, any other on one, unless it says on which. ``FUA_TEST_DRIVER`` chooses one for both, ``FUA_TEST_ONLY`` leaves
+out all drivers but those it names, and ``FUA_TEST_EVERY_DRIVER`` takes all where otherwise some stand for the rest.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,9 @@ from typing import Any
 import pytest
 
 import fastapi_user_auth_c  # noqa: F401  (before anything of fastapi_amis_admin)
+
+os.environ.setdefault("USER_AUTH_BCRYPT_ROUNDS", "4")  # of examples and servers too: most of their time otherwise
+gc.set_threshold(20_000, 20, 10)  # each site is a hundred thousand objects that live as long as it
 
 POSTGRES = os.environ.get("FUA_TEST_POSTGRES", "postgres@127.0.0.1:5432")
 MARIADB = os.environ.get("FUA_TEST_MARIADB", "root@127.0.0.1:3306")
@@ -32,6 +37,11 @@ EACH_KIND = [DRIVER] if "FUA_TEST_DRIVER" in os.environ else ["aiosqlite", "asyn
 
 ASYNC_DRIVERS = ["aiosqlite", "asyncpg", "psycopg_async", "aiomysql"]
 SYNC_DRIVERS = ["sqlite", "psycopg", "pymysql"]
+EVERY_DRIVER = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
+MIXED_DRIVERS = ["aiosqlite", "sqlite", "asyncpg", "pymysql"]
+"""Of tests that take long: each kind of database and of driver."""
+if "FUA_TEST_EVERY_DRIVER" in os.environ:
+    MIXED_DRIVERS = EVERY_DRIVER
 URLS = {
     "aiosqlite": "sqlite+aiosqlite:///{path}?check_same_thread=False",
     "sqlite": "sqlite:///{path}?check_same_thread=False",
@@ -90,6 +100,16 @@ def empty_database(driver: str, folder: Path) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}" + (" WITH (FORCE)" if is_postgres else "")))
         admin.dispose()
+
+
+def end(server: subprocess.Popen[Any]) -> None:
+    """Let a server end, by force if it does not."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture

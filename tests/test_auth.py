@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from app_for_tests import ANY_PASSWORD, RA, UA, Client, settings_for
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import ASYNC_DRIVERS, MIXED_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, func, insert, select, text
 from sqlmodel import AutoString
@@ -55,7 +55,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_D5_sync_endpoints_are_checked_on_the_servers_loop(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
 
@@ -438,7 +438,7 @@ def test_a_user_of_another_middleware_is_a_guest(make_app: Callable[..., Any], d
         assert out["status"] == 0 and out["code"] == 0
 
 
-@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_parallel_logins(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
 

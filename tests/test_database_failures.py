@@ -6,7 +6,6 @@ An outage of a whole server is in ``test_token_stores.py`` (T13).
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import threading
@@ -21,7 +20,7 @@ import httpx
 import pytest
 import uvicorn
 from app_for_tests import PAGES, RA, ROLES, UA, settings_for
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import EVERY_DRIVER, MIXED_DRIVERS
 from fastapi import FastAPI, HTTPException
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
@@ -48,9 +47,6 @@ from fastapi_user_auth_c.auth.models import CasbinRule, Role
 from fastapi_user_auth_c.db import to_the_end
 from fastapi_user_auth_c.db_errors import is_outage
 
-EVERY = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
-# of each kind of database and of driver one, where all seven behave alike and time matters
-SOME = EVERY if os.environ.get("FUA_TEST_EVERY_DRIVER") else ["aiosqlite", "sqlite", "asyncpg", "pymysql"]
 SERVERS = ["asyncpg", "psycopg_async", "psycopg", "aiomysql", "pymysql"]
 USER_PAGE = "Auth>UserAdmin"
 MAY_LIST = f"{USER_PAGE}#page#page,{USER_PAGE}#page:list#page"
@@ -239,7 +235,7 @@ def locked(url: str) -> Iterator[None]:
             connection.exec_driver_sql("ROLLBACK")
 
 
-@pytest.mark.parametrize("database_url", SOME, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_D7_a_lock_of_somebody_else_is_503_for_writers(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(impatient(database_url))
 
@@ -354,7 +350,7 @@ def failing_routes(app: Any) -> dict[str, int]:
     return {**expected, "/invalid": 500, "/late": 200}
 
 
-@pytest.mark.parametrize("database_url", EVERY, indirect=True)
+@pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 def test_D5_a_handler_that_fails_has_stored_nothing(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
     db = app.state.site.db
@@ -499,7 +495,7 @@ def served(app: Any) -> Iterator[int]:
         thread.join(20)
 
 
-@pytest.mark.parametrize("database_url", SOME, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_D5_clients_that_are_gone_leave_no_connection_behind(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
     site = app.state.site
@@ -553,7 +549,7 @@ def test_D5_clients_that_are_gone_leave_no_connection_behind(make_app: Callable[
         assert role_keys(database_url) == {"admin", "root"}
 
 
-@pytest.mark.parametrize("database_url", SOME, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_D5_cancelled_requests_leave_no_connection_and_no_half_behind(
     make_app: Callable[..., Any], database_url: str
 ) -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import casbin
 import pytest
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import EVERY_DRIVER
 from reference import decide, random_policy
 from sqlalchemy import text
 from test_enforcer import PLAIN_MODEL
@@ -25,7 +25,7 @@ from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.policy import AsyncEnforcer, doctor
 from fastapi_user_auth_c.policy.doctor import examine, repair
 
-DATABASES = pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+DATABASES = pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 HASHER = PasswordHasher(bcrypt_rounds=4)
 ALLOW = ("page", "page", "allow")
 SITE = """

@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from app_for_tests import end
-from conftest import empty_database
+from conftest import empty_database, end
 from test_cli import free_port
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import Client
-from conftest import ASYNC_DRIVERS
+from conftest import MIXED_DRIVERS
 from fastapi_amis_admin import amis
 from fastapi_amis_admin.crud.parser import PropertyField
 from field_models import FieldAlias, FieldBody, FieldDocument, FieldPerson, FieldTeam
@@ -41,7 +41,7 @@ def make_site(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
-DRIVERS = pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, "sqlite", "psycopg"], indirect=True)
+DRIVERS = pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 
 
 # --- lists

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import Client, example_app
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import MIXED_DRIVERS
 from fastapi_amis_admin import amis
 from fastapi_amis_admin.admin import (
     FormAdmin,
@@ -169,7 +169,7 @@ def site(tmp_path: Any, database_url: str, monkeypatch: pytest.MonkeyPatch) -> I
         yield made
 
 
-ALL_DRIVERS = pytest.mark.parametrize("database_url", ASYNC_DRIVERS + SYNC_DRIVERS, indirect=True)
+ALL_DRIVERS = pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 
 
 @ALL_DRIVERS

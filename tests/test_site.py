@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import DATA, PAGES, RA, ROLES, UA, Client
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import EVERY_DRIVER
 from sqlalchemy import Text, column, insert, select, table, update
 from starlette.testclient import TestClient
 from visits import side_engine
@@ -42,7 +42,7 @@ def write(url: str, statement: Any) -> None:
 # -- the whole way ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+@pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 def test_D1_login_menu_roles_and_permissions_take_effect_at_once(client: TestClient) -> None:
     page = client.get("/admin/auth/form/login")
     assert page.status_code == 200 and "<html" in page.text
@@ -69,7 +69,7 @@ def test_D1_login_menu_roles_and_permissions_take_effect_at_once(client: TestCli
     assert {row["login_name"] for row in history} == {"bob", "root"}
 
 
-@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+@pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 def test_D1_D2_a_second_start_finds_everything_again(make_app: Callable[..., Any], database_url: str) -> None:
     with TestClient(make_app(database_url)) as client:
         root = Client(client, "root")
@@ -140,28 +140,36 @@ def test_P4_a_rule_is_stored_once(client: TestClient, app: Any, database_url: st
     assert stored(database_url, of_bob) == []
 
 
-@pytest.mark.parametrize("name", ["bob, r:admin", "a)", "x[y", 'q"q', "b#c", "root ", " root", "new\nline", "u:root"])
+ODD_NAMES = ["bob, r:admin", "a)", "x[y", 'q"q', "b#c", "root ", " root", "new\nline", "u:root"]
+
+
 @pytest.mark.parametrize("database_url", ["aiosqlite", "psycopg_async", "aiomysql"], indirect=True)
 def test_P8_odd_names_survive_and_gain_nothing(
-    client: TestClient, app: Any, make_app: Callable[..., Any], database_url: str, name: str
+    client: TestClient, app: Any, make_app: Callable[..., Any], database_url: str
 ) -> None:
+    def check(enforcer: Any) -> None:
+        for name in ODD_NAMES:
+            subject = f"u:{name}"
+            assert enforcer.enforce(subject, name, name, name), name
+            assert not enforcer.enforce(subject, USER_PAGE, "page", "page"), name
+            assert enforcer.get_filtered_policy(0, subject) == [[subject, name, name, name, "allow"]]
+            assert enforcer.has_grouping_policy(f"x:{name}", f"y:{name}"), name
+            for other in ODD_NAMES:
+                assert other == name or not enforcer.enforce(subject, other, other, other), (name, other)
+
     enforcer = app.state.site.auth.enforcer
-    subject = f"u:{name}"
-    assert client.portal.call(enforcer.add_policy, subject, name, name, name, "allow") is True
-    assert client.portal.call(enforcer.add_grouping_policy, f"x:{name}", f"y:{name}") is True
-    for _ in range(2):
-        assert enforcer.enforce(subject, name, name, name)
-        assert not enforcer.enforce(subject, USER_PAGE, "page", "page")
-        assert enforcer.get_filtered_policy(0, subject) == [[subject, name, name, name, "allow"]]
-        assert client.portal.call(enforcer.get_roles_for_user, subject) == []
-        client.portal.call(enforcer.load_policy)
+    for name in ODD_NAMES:
+        assert client.portal.call(enforcer.add_policy, f"u:{name}", name, name, name, "allow") is True
+        assert client.portal.call(enforcer.add_grouping_policy, f"x:{name}", f"y:{name}") is True
+    check(enforcer)
+    client.portal.call(enforcer.load_policy)
+    for name in ODD_NAMES:
+        assert client.portal.call(enforcer.get_roles_for_user, f"u:{name}") == []
+    check(enforcer)
     client.portal.call(enforcer.save_policy)
     app = make_app(database_url)
     with TestClient(app):
-        enforcer = app.state.site.auth.enforcer
-        assert enforcer.enforce(subject, name, name, name)
-        assert enforcer.has_grouping_policy(f"x:{name}", f"y:{name}")
-        assert not enforcer.enforce(subject, USER_PAGE, "page", "page")
+        check(app.state.site.auth.enforcer)
 
 
 def test_P9_rows_and_posts_that_do_not_fit(
@@ -208,8 +216,13 @@ def test_P14_a_denied_page_leaves_the_site_open(client: TestClient, app: Any, ro
     root.act(UA, PAGES, bob_id, {"permissions": f"{USER_PAGE}#page#page"})
     client.portal.call(site.auth.enforcer.add_policy, "u:bob", home.unique_id, "page", "page", "deny")
     bob = Client(client, "bob")
-    assert bob("POST", "/admin/").status_code == 200
+    (group,) = bob.data("POST", "/admin/")["pages"][0]["children"]
+    (page,) = group["children"]
+    assert page["url"] == UA and page["isDefaultPage"] is True, "he starts where he may"
     assert bob("POST", "/admin/page/home").status_code == 403
+    of_root = root.data("POST", "/admin/")["pages"][0]["children"]
+    assert [each["url"] for each in of_root if each.get("isDefaultPage")] == ["/admin/page/home"]
+    assert not any(page.get("isDefaultPage") for each in of_root for page in each.get("children") or [])
     assert USER_PAGE in [pair[1] for pair in site.auth.enforcer.get_named_grouping_policy("g2")]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import MIXED_DRIVERS
 from fastapi import Depends, FastAPI
 from sqlalchemy import AsyncAdaptedQueuePool, QueuePool, create_engine, event, func, select, text
 from sqlalchemy.orm import Session
@@ -64,7 +64,7 @@ def make(db: Any) -> tuple[FastAPI, Auth]:
     return app, auth
 
 
-@pytest.mark.parametrize("database_url", ASYNC_DRIVERS + SYNC_DRIVERS, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_requests_with_a_connection_do_not_wait_for_each_other(database_url: str) -> None:
     async def run() -> None:
         db, other = small_database(database_url), small_database(database_url)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import Client
+from conftest import MIXED_DRIVERS
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -17,8 +18,6 @@ from fastapi_user_auth_c import throttle
 from fastapi_user_auth_c.db import close_database, open_database, run_apart
 from fastapi_user_auth_c.settings import AuthSettings
 from fastapi_user_auth_c.throttle import DbCounters, LoginThrottle, RedisCounters, TooManyLogins
-
-ALL = ["aiosqlite", "sqlite", "asyncpg", "psycopg", "aiomysql", "pymysql"]
 
 
 def guess(client: TestClient, name: str = "root", password: str = "wrong", path: str = "gettoken") -> Any:
@@ -34,7 +33,7 @@ def logged_in(answer: Any) -> bool:
     return bool(answer.json()["status"] == 0)
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_T10_wrong_passwords_are_limited_in_all_processes(make_app: Callable[..., Any], database_url: str) -> None:
     with TestClient(make_app(database_url)) as client, TestClient(make_app(database_url)) as other:
         answers = [guess(client if i % 2 else other, path=("gettoken", "form")[i % 2]) for i in range(12)]
@@ -121,7 +120,7 @@ async def _check(first: Any, second: Any, **settings: int) -> None:
         assert await wrong(one, odd, odd[:50]) in (True, False)
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_T10_counters_in_the_database(database_url: str, tmp_path: Any) -> None:
     (tmp_path / "test.db").touch()
 

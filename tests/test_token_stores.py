@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import UA, Client
+from conftest import MIXED_DRIVERS
 from fastapi.testclient import TestClient
 from gate import Gate
 from pydantic import BaseModel, SecretStr
@@ -37,8 +38,16 @@ from fastapi_user_auth_c.auth.schemas import BaseTokenData, UserLoginOut
 from fastapi_user_auth_c.db import open_database, run_committed
 
 KEY = "k" * 32
-ALL = ["aiosqlite", "sqlite", "asyncpg", "psycopg", "aiomysql"]
 SOME = ["aiosqlite", "asyncpg"]
+STORES = pytest.mark.parametrize(  # those that are in Redis on one database alone
+    ("store_options", "database_url"),
+    [
+        *((store, driver) for store in ("db", "jwt") for driver in MIXED_DRIVERS),
+        ("jwt and redis", "aiosqlite"),
+        ("redis", "asyncpg"),
+    ],
+    indirect=True,
+)
 
 
 def redis_client(port: int = 6379) -> Any:
@@ -189,7 +198,7 @@ def test_tokens_without_an_end(make_app: Callable[..., Any], database_url: str) 
 # -- T2, T3: what ends tokens -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@STORES
 def test_T2_tokens_end_with_their_account(
     make_app: Callable[..., Any], database_url: str, store_options: Callable[[], dict[str, Any]]
 ) -> None:
@@ -248,7 +257,7 @@ def test_T3_a_token_ends_with_logout_in_all_processes(
         assert is_let_in(Client(client, "root"))
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@STORES
 def test_T3_log_out_everywhere(
     make_app: Callable[..., Any], database_url: str, store_options: Callable[[], dict[str, Any]]
 ) -> None:
@@ -331,7 +340,7 @@ def test_others_are_logged_out_by_those_who_may(make_app: Callable[..., Any], da
         assert not is_let_in(admin) and is_let_in(root)
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_what_ended_is_known_in_order_and_forgotten_in_time(database_url: str, tmp_path: Any) -> None:
     (tmp_path / "test.db").touch()
 
@@ -581,7 +590,7 @@ def test_requests_with_a_connection_do_not_wait_for_each_other(make_app: Callabl
 # -- T12: what is stored ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_T12_tokens_are_stored_hashed_and_purged(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
     auth = app.state.site.auth
@@ -702,7 +711,7 @@ def _outage(app: Any, gate: Gate, with_middleware: bool, caplog: Any) -> None:
 
 
 @pytest.mark.parametrize("with_middleware", [False, True])
-@pytest.mark.parametrize("database_url", ["asyncpg", "psycopg_async", "psycopg", "aiomysql", "pymysql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["asyncpg", "psycopg", "aiomysql"], indirect=True)
 def test_T13_the_database_is_down(
     make_app: Callable[..., Any], database_url: str, with_middleware: bool, caplog: Any
 ) -> None:

@@ -11,7 +11,7 @@ import sys
 
 import casbin
 import pytest
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import EVERY_DRIVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import CASBIN_MODEL, SAME_PAGES
@@ -33,7 +33,7 @@ ODD = [
     ["g", "u:al", "r:\x0bx\u00a0"],
     ["g2", "", ","],
 ]
-DATABASES = pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+DATABASES = pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8) | st.sampled_from(
     ["", " ", "#", ",", '"', '""', "\n", "\r", "\r\n", "\ufeff", "a#b", "# a", '"a', 'a"', "a, b", "\\", "'"]
 )
@@ -344,7 +344,7 @@ def command(*args, stdin=b"", **env):
     )
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "asyncpg", "aiomysql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite", "asyncpg"], indirect=True)
 def test_the_commands(database_url, tmp_path):
     on(database_url, lambda db: put(db, ["g", "u:old", "r:x"], ["p", "too", "short"]))
     rules, out = tmp_path / "rules.csv", tmp_path / "out.csv"

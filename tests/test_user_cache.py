@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from app_for_tests import Client
+from conftest import MIXED_DRIVERS
 from fastapi import Request
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, event, inspect, select, text, update
@@ -18,8 +19,6 @@ from sqlalchemy.orm import Session
 from fastapi_user_auth_c.auth.backends.jwt import JwtTokenStore
 from fastapi_user_auth_c.auth.models import User
 from fastapi_user_auth_c.db import run_apart, run_committed
-
-ALL = ["aiosqlite", "sqlite", "asyncpg", "psycopg", "aiomysql"]
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def nickname_of(app: Any, client: TestClient, name: str = "root") -> Any:
     return client.portal.call(run_apart, app.state.site.auth.db, lambda session: session.scalar(statement))
 
 
-@pytest.mark.parametrize("database_url", ALL, indirect=True)
+@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
 def test_a_user_is_read_once_and_can_still_be_changed(app: Any) -> None:
     with TestClient(app) as client:
         root, admin = Client(client, "root"), Client(client, "admin")

@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from app_for_tests import end
-from conftest import ASYNC_DRIVERS, SYNC_DRIVERS
+from conftest import ASYNC_DRIVERS, EVERY_DRIVER, end
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy_database import AsyncDatabase, Database
 
@@ -28,7 +27,6 @@ from fastapi_user_auth_c.policy.writer import resolved
 
 HERE = Path(__file__).parent
 RULE = ("u:al", "page", "page", "page", "allow")
-WORKERS = 4
 
 
 def database(url: str) -> Any:
@@ -62,7 +60,7 @@ async def enforcers(url: str, count: int = 2) -> AsyncIterator[list[AsyncEnforce
             await resolved(db.engine.dispose())
 
 
-@pytest.mark.parametrize("database_url", [*ASYNC_DRIVERS, *SYNC_DRIVERS], indirect=True)
+@pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 def test_P18_a_change_made_elsewhere_is_seen_and_never_overwritten(database_url: str) -> None:
     async def check() -> None:
         async with enforcers(database_url, 3) as (a, b, c):
@@ -303,17 +301,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(url: str, tmp_path: Path, push: str = "") -> Iterator[str]:
-    """``worker_app`` under uvicorn with four workers; gives the address once all of them answer."""
+def served(url: str, tmp_path: Path, push: str = "", count: int = 4) -> Iterator[tuple[str, set[int]]]:
+    """``worker_app`` under uvicorn; the address and the workers, as soon as all of them answer."""
     port = free_port()
     environment = {**os.environ, "FUA_WORKER_URL": url, "FUA_WORKER_PUSH": push, "PYTHONPATH": str(HERE)}
-    command = [sys.executable, "-m", "uvicorn", "worker_app:app", "--workers", str(WORKERS), "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", "worker_app:app", "--workers", str(count), "--port", str(port)]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--log-level", "warning"], env=environment, cwd=tmp_path, stdout=log, stderr=log
         )
         try:
-            yield f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}"
+            yield address, wait_for_workers(address, count, tmp_path / "log")
         finally:
             end(server)
 
@@ -322,10 +321,10 @@ def answers(address: str, path: str = "/may") -> dict[str, Any]:
     return dict(httpx.get(address + path, headers={"connection": "close"}, timeout=20).json())
 
 
-def wait_for_workers(address: str, log: Path) -> set[int]:
+def wait_for_workers(address: str, count: int, log: Path) -> set[int]:
     seen: set[int] = set()
     deadline = time.monotonic() + 60
-    while len(seen) < WORKERS:
+    while len(seen) < count:
         assert time.monotonic() < deadline, (seen, log.read_text())
         try:
             seen.add(answers(address)["pid"])
@@ -345,14 +344,23 @@ def assert_all_say(address: str, workers: set[int], expected: bool) -> None:
     assert seen == workers
 
 
-@pytest.mark.parametrize("database_url", ["asyncpg", "aiosqlite"], indirect=True)
-def test_P18_four_workers_agree_within_a_second(database_url: str, tmp_path: Path) -> None:
-    with served(database_url, tmp_path) as address:
-        workers = wait_for_workers(address, tmp_path / "log")
+@pytest.mark.parametrize("database_url", ["asyncpg", "aiosqlite", "aiomysql"], indirect=True)
+def test_P18_four_workers_start_at_once_on_an_empty_database_and_agree_within_a_second(
+    database_url: str, tmp_path: Path
+) -> None:
+    with served(database_url, tmp_path) as (address, workers):
+        engine = create_engine(synchronous_url(database_url))
+        with engine.connect() as connection:
+            count = {model: connection.scalar(select(func.count()).select_from(model)) for model in (User, Role)}
+            rows = connection.execute(select(CasbinRule.ptype, CasbinRule.v0, CasbinRule.v1)).all()
+        engine.dispose()
+        assert count == {User: 2, Role: 2}
+        assert len(set(rows)) == len(rows) > 4
         for change, expected in (("add", True), ("remove", False), ("add", True), ("remove", False)):
             assert httpx.post(f"{address}/{change}").json()["changed"]
             time.sleep(1.0)
             assert_all_say(address, workers, expected)
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(
@@ -363,26 +371,11 @@ def test_P18_four_workers_agree_within_a_second(database_url: str, tmp_path: Pat
 def test_P18_pushed_changes_are_seen_without_asking(database_url: str, push: str, tmp_path: Path) -> None:
     if push == "redis":
         need_redis()
-    with served(database_url, tmp_path, push) as address:
-        workers = wait_for_workers(address, tmp_path / "log")
+    with served(database_url, tmp_path, push, count=2) as (address, workers):
         for change, expected in (("add", True), ("remove", False)):
             assert httpx.post(f"{address}/{change}").json()["changed"]
             time.sleep(0.5)
             assert_all_say(address, workers, expected)
-
-
-@pytest.mark.parametrize("database_url", ["asyncpg", "aiosqlite", "aiomysql"], indirect=True)
-def test_four_workers_start_at_once_on_an_empty_database(database_url: str, tmp_path: Path) -> None:
-    with served(database_url, tmp_path) as address:
-        wait_for_workers(address, tmp_path / "log")
-        engine = create_engine(synchronous_url(database_url))
-        with engine.connect() as connection:
-            count = {model: connection.scalar(select(func.count()).select_from(model)) for model in (User, Role)}
-            rows = connection.execute(select(CasbinRule.ptype, CasbinRule.v0, CasbinRule.v1)).all()
-        engine.dispose()
-        assert count == {User: 2, Role: 2}
-        assert len(set(rows)) == len(rows) > 4
-    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 # --- watchers
