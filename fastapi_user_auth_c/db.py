@@ -17,7 +17,7 @@ from os.path import exists
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import anyio
-from sqlalchemy import Table, event, inspect, make_url
+from sqlalchemy import event, make_url
 from sqlalchemy.engine.result import FilterResult, Result
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
@@ -39,10 +39,7 @@ MAX_TRIES = 50
 """Of :func:`run_alone`."""
 
 _more: ContextVar[Any] = ContextVar("more", default=None)
-
 _threads: ContextVar[bool] = ContextVar("threads", default=True)
-
-
 _unbroken: ContextVar[bool] = ContextVar("unbroken", default=False)
 
 
@@ -234,6 +231,21 @@ async def run_committed(db: AnyDatabase, work: Callable[[Session], T]) -> T:
     return await _in_thread(_with_own_session, db, work)
 
 
+async def run_repeatable(db: AnyDatabase, work: Callable[[Session], T]) -> T:
+    """As :func:`run_committed`, for work that finds what it has done before: once more where its connection died."""
+    try:
+        return await run_committed(db, work)
+    except DBAPIError as error:
+        if db.scoped or not _died(error):
+            raise
+    return await run_committed(db, work)
+
+
+def _died(error: DBAPIError) -> bool:
+    """Whether it is of a connection that is dead now."""
+    return error.connection_invalidated or is_dead(error.orig or error)
+
+
 def _committed(session: Session, work: Callable[[Session], T]) -> T:
     expire, session.expire_on_commit = session.expire_on_commit, False  # request.user stays readable
     try:
@@ -331,7 +343,7 @@ def _read_alive(session: Session, work: Callable[[Session], T]) -> T:
     try:
         return work(session)
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not _died(error):
             raise
         _undo(session)
         return work(session)  # all that lay there are given up by now, so this one is new
@@ -351,23 +363,6 @@ async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
                 raise
             await asyncio.sleep(random.random() * 0.02)
     raise AssertionError
-
-
-def make_table(session: Session, table: Table) -> None:
-    """Make a table where it is missing; of several processes that do so at once, all find it.
-
-    Raises:
-        DBAPIError: it is not there and cannot be made.
-    """
-    try:
-        table.create(session.connection(), checkfirst=True)
-        session.commit()
-    except DBAPIError:  # another process was faster, or nobody may make tables here
-        session.rollback()
-        there = inspect(session.connection()).has_table(table.name)
-        session.rollback()
-        if not there:
-            raise
 
 
 async def read_chunks(db: AnyDatabase, statement: Executable, size: int) -> AsyncIterator[list[tuple[Any, ...]]]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 from .dialects import MYSQL
 
@@ -62,3 +63,20 @@ def make_tables_alone(metadata: MetaData) -> None:
 
     alone.__alone__ = True  # type: ignore[attr-defined]
     metadata.create_all = alone  # type: ignore[method-assign]
+
+
+def make_table(session: Session, table: Table) -> None:
+    """Make a table where it is missing; of several processes that do so at once, all find it.
+
+    Raises:
+        DBAPIError: it is not there and cannot be made.
+    """
+    try:
+        table.create(session.connection(), checkfirst=True)
+        session.commit()
+    except DBAPIError:  # another process was faster, or nobody may make tables here
+        session.rollback()
+        there = inspect(session.connection()).has_table(table.name)
+        session.rollback()
+        if not there:
+            raise

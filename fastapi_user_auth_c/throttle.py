@@ -21,8 +21,9 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from .db import AnyDatabase, make_table, run_alone, run_apart
+from .db import AnyDatabase, run_alone, run_apart
 from .dialects import MYSQL
+from .one_start import make_table
 from .settings import AuthSettings
 from .texts import plain_text
 

@@ -46,6 +46,7 @@ from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
 from fastapi_user_auth_c.db import to_the_end
 from fastapi_user_auth_c.db_errors import is_outage
+from fastapi_user_auth_c.policy.writer import resolved
 
 SERVERS = ["asyncpg", "psycopg_async", "psycopg", "aiomysql", "pymysql"]
 USER_PAGE = "Auth>UserAdmin"
@@ -90,6 +91,27 @@ def count_sleeping(url: str) -> int:
         statement = statement.replace("~", "RLIKE")
     with side_engine(url).connect() as connection:
         return int(connection.scalar(text(statement)) or 0)
+
+
+@pytest.mark.parametrize("database_url", SERVERS, indirect=True)
+def test_D5_a_start_goes_on_after_its_connection_was_killed(make_app: Callable[..., Any], database_url: str) -> None:
+    site = make_app(database_url).state.site
+    auth = site.auth
+
+    async def main() -> None:
+        await auth.db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        for name in ("admin", "root", "root"):
+            assert kill_connections(database_url) > 0, "there is one in the pool"
+            assert (await auth.create_role_user(name)).username == name
+        assert kill_connections(database_url) > 0
+        await site.router.startup()
+        assert auth.enforcer.enforce("u:root", "a", "page", "page")
+        await resolved(auth.db.engine.dispose())
+
+    asyncio.run(main())
+    assert role_keys(database_url) == {"admin", "root"}
+    links = [rule for rule in stored_rules(database_url) if rule[0] == "g"]
+    assert links == [("g", "u:admin", "r:admin"), ("g", "u:root", "r:root")]
 
 
 @pytest.mark.parametrize("database_url", SERVERS, indirect=True)

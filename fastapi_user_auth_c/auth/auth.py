@@ -20,7 +20,7 @@ from sqlalchemy_database import AsyncDatabase
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from ..db import MAX_TRIES, AnyDatabase, more_to_read, run_committed, run_read, to_the_end
+from ..db import MAX_TRIES, AnyDatabase, more_to_read, run_committed, run_read, run_repeatable, to_the_end
 from ..password_policy import password_fault
 from ..passwords import PasswordError, PasswordHasher, in_hashing_thread
 from ..policy import Adapter, AsyncEnforcer, Enforcer
@@ -522,7 +522,7 @@ class Auth(Generic[UserModelT]):
 
         if not commit:
             return await self.db.async_run_sync(work)
-        user = await run_committed(self.db, work)
+        user = await run_repeatable(self.db, work)
         if (await in_hashing_thread(self._verify, role_key, _plain(user.password)))[0]:
             logger.warning("the password of user %r is its name: change it", role_key)
         if isinstance(self.enforcer, PolicyReader) and not self.enforcer.has_rule("g", link):

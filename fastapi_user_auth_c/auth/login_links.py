@@ -11,7 +11,8 @@ from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, inser
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import AnyDatabase, make_table, run_apart, run_read
+from ..db import AnyDatabase, run_apart, run_read
+from ..one_start import make_table
 from .backends.base import account_state, digest_text, seal
 from .revocations import Revocations
 

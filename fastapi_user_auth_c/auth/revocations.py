@@ -17,7 +17,8 @@ from sqlalchemy import BigInteger, Column, String, Table, case, delete, insert, 
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import AnyDatabase, is_private, make_table, read_apart, run_alone, run_apart
+from ..db import AnyDatabase, is_private, read_apart, run_alone, run_apart
+from ..one_start import make_table
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

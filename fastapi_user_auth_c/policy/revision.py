@@ -20,8 +20,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
 
-from ..db import make_table
 from ..dialects import MYSQL
+from ..one_start import make_table
 
 logger = logging.getLogger("fastapi_user_auth_c.policy")
 
