@@ -84,8 +84,14 @@ def run(args: argparse.Namespace) -> None:
 def demo(args: argparse.Namespace) -> None:
     need("uvicorn", "aiosqlite")
     from .demo import create_app
+    from .web.assets import Assets
 
-    app = create_app()
+    if args.amis_assets:
+        try:
+            Assets(args.amis_assets)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    app = create_app(amis_assets=args.amis_assets)
     print(
         f"Open http://127.0.0.1:{args.port}/admin/\n"
         "On a new database log in as root (password root), who may do everything, or as admin (password admin).\n"
@@ -203,6 +209,7 @@ def parser() -> argparse.ArgumentParser:
 
     demo_ = commands.add_parser("demo", help="serve the documented example on SQLite in the working directory")
     demo_.add_argument("--port", type=int, default=8000)
+    demo_.add_argument("--amis-assets", metavar="FOLDER", help="of npm packages, to serve amis from instead of a CDN")
     demo_.set_defaults(command=demo)
 
     _add_account_commands(commands)

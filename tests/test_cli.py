@@ -155,7 +155,11 @@ def test_demo(tmp_path: Path) -> None:
 
         made = http("POST", f"{by_row}/item", {"title": "own"}).json()["data"]
         assert made["user_id"] == 1
-    with served(tmp_path, "demo") as (http, _):  # a second start changes nothing
+    script = tmp_path / "packages" / "amis" / "sdk" / "sdk.js"
+    script.parent.mkdir(parents=True)
+    script.write_text("amis")
+    with served(tmp_path, "demo", "--amis-assets", "packages") as (http, _):  # a second start changes nothing
+        assert http("GET", "/admin/amis-assets/amis/sdk/sdk.js").text == "amis"
         http.login("root")
         assert http("POST", f"{by_row}/list", {}).json()["data"]["total"] == 14
 
@@ -193,6 +197,14 @@ def test_an_error_inside_the_application_is_shown_as_it_is(tmp_path: Path, monke
     (tmp_path / "broken_app.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
         cli.load("broken_app:app")
+
+
+def test_a_folder_without_amis_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", "--amis-assets", "packages"]) == 2
+    assert "packages has no amis/sdk/sdk.js" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["demo"], ["run", "x:app"]])

@@ -58,7 +58,7 @@ def rows(options: Options) -> Iterator[Result]:
             yield Row(what, [each * 1e3 for each in times], "ms")
     if theirs:
         same = statistics.mean(a["titles"] == b["titles"] for a, b in zip(here, theirs, strict=True))
-        yield Row("rows that are seen, the same as in the original", [same], "of the runs", 1, True)
+        yield Row("requests that see the same rows as in the original", [same], "of them", 1, True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 
 RIVALS = ("casbin", "cedarpy", "PyJWT", "python-jose", "bcrypt", "argon2-cffi")
 STACK = ("fastapi", "starlette", "sqlalchemy", "uvicorn")
+UNITS = ("µs", "ms", "s", "MB")
 ORIGINAL = ("fastapi-user-auth", "fastapi-amis-admin", "fastapi", "sqlalchemy", "casbin", "bcrypt", "python-jose")
 
 
@@ -60,7 +61,8 @@ class Row:
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
     def cells(self) -> list[str]:
-        bar = "" if self.bar is None else f"{'≥' if self.at_least else '≤'} {number(self.bar)}"
+        unit = f" {self.unit}" if self.unit in UNITS else ""  # a ratio is explained beside it
+        bar = "" if self.bar is None else f"{'≥' if self.at_least else '≤'} {number(self.bar)}{unit}"
         spread = f"{number(min(self.values))} to {number(max(self.values))}" if len(self.values) > 1 else ""
         met = {None: "", True: "yes", False: "**no**"}[self.met]
         return [self.what, bar, f"{number(self.value)} {self.unit}".strip(), spread, met, self.detail]
