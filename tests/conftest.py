@@ -40,7 +40,7 @@ SYNC_DRIVERS = ["sqlite", "psycopg", "pymysql"]
 EVERY_DRIVER = [*ASYNC_DRIVERS, *SYNC_DRIVERS]
 MIXED_DRIVERS = ["aiosqlite", "sqlite", "asyncpg", "pymysql"]
 """Of tests that take long: each kind of database and of driver."""
-if "FUA_TEST_EVERY_DRIVER" in os.environ:
+if os.environ.get("FUA_TEST_EVERY_DRIVER"):
     MIXED_DRIVERS = EVERY_DRIVER
 URLS = {
     "aiosqlite": "sqlite+aiosqlite:///{path}?check_same_thread=False",

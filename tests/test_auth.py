@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from app_for_tests import ANY_PASSWORD, RA, UA, Client, settings_for
-from conftest import ASYNC_DRIVERS, MIXED_DRIVERS
+from conftest import ASYNC_DRIVERS, EVERY_DRIVER, MIXED_DRIVERS
 from fastapi import Depends, FastAPI, WebSocket
 from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, Table, func, insert, select, text
 from sqlmodel import AutoString
@@ -55,7 +55,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@pytest.mark.parametrize("database_url", MIXED_DRIVERS, indirect=True)
+@pytest.mark.parametrize("database_url", EVERY_DRIVER, indirect=True)
 def test_D5_sync_endpoints_are_checked_on_the_servers_loop(make_app: Callable[..., Any], database_url: str) -> None:
     app = make_app(database_url)
 
@@ -274,10 +274,13 @@ def test_D9_a_database_of_the_original_opens_as_it_is(make_app: Callable[..., An
     async def from_afar(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "client": ("2001:db8:1234:5678:9abc:def0:1234:5678", 1)}, receive, send)
 
-    with TestClient(from_afar) as client:  # the original's column is narrower than ours
-        Client(client, "root")
+    with TestClient(from_afar) as client:  # the original's columns are narrower than ours
+        root, name = Client(client, "root"), "n" * 32
+        root.data("POST", f"{UA}/item", {"username": name, "password": name})
+        Client(client, name)
     with side_engine(database_url).connect() as db:
-        assert db.scalar(select(HISTORY.c.ip).order_by(HISTORY.c.id.desc())) == "2001:db8:1234:5678:9"
+        last = db.execute(select(HISTORY.c.login_name, HISTORY.c.ip).order_by(HISTORY.c.id.desc())).first()
+        assert last == (name[:20], "2001:db8:1234:5678:9")
 
 
 def test_D9_one_rule_set_decides_as_the_model_file_says() -> None:

@@ -1,6 +1,6 @@
 """The site over every driver: odd values, lists, and what comes at once (D3, D4, D7).
 
-Starts, logins, grants and sync endpoints over every driver are in ``test_site.py`` and ``test_auth.py``.
+Starts, grants and sync endpoints over every driver are in ``test_site.py`` and ``test_auth.py``.
 """
 
 from __future__ import annotations

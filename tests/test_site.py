@@ -153,6 +153,7 @@ def test_P8_odd_names_survive_and_gain_nothing(
             assert enforcer.enforce(subject, name, name, name), name
             assert not enforcer.enforce(subject, USER_PAGE, "page", "page"), name
             assert enforcer.get_filtered_policy(0, subject) == [[subject, name, name, name, "allow"]]
+            assert enforcer.get_filtered_grouping_policy(0, subject) == [], name
             assert enforcer.has_grouping_policy(f"x:{name}", f"y:{name}"), name
             for other in ODD_NAMES:
                 assert other == name or not enforcer.enforce(subject, other, other, other), (name, other)
@@ -163,8 +164,6 @@ def test_P8_odd_names_survive_and_gain_nothing(
         assert client.portal.call(enforcer.add_grouping_policy, f"x:{name}", f"y:{name}") is True
     check(enforcer)
     client.portal.call(enforcer.load_policy)
-    for name in ODD_NAMES:
-        assert client.portal.call(enforcer.get_roles_for_user, f"u:{name}") == []
     check(enforcer)
     client.portal.call(enforcer.save_policy)
     app = make_app(database_url)
@@ -224,6 +223,26 @@ def test_P14_a_denied_page_leaves_the_site_open(client: TestClient, app: Any, ro
     assert [each["url"] for each in of_root if each.get("isDefaultPage")] == ["/admin/page/home"]
     assert not any(page.get("isDefaultPage") for each in of_root for page in each.get("children") or [])
     assert USER_PAGE in [pair[1] for pair in site.auth.enforcer.get_named_grouping_policy("g2")]
+
+
+def test_the_first_page_of_one_menu_is_not_that_of_all() -> None:
+    from fastapi_amis_admin.amis.components import PageSchema
+
+    from fastapi_user_auth_c.admin.site import _has_first_page, _with_first_page
+
+    link = PageSchema(label="link", link="https://example.com")
+    shared = [
+        PageSchema(label="hidden", url="/hidden", schemaApi="/hidden", visible=False),
+        PageSchema(label="one row", url="/row/:id", schemaApi="/row"),
+        PageSchema(label="page", url="/page", schemaApi="/page"),
+        PageSchema(label="another", url="/another", schemaApi="/another"),
+    ]
+    menu = [link, PageSchema(label="group", children=shared)]
+    changed = _with_first_page(menu)
+    assert changed is not None and [entry.label for entry in changed] == ["link", "group"]
+    assert [entry.isDefaultPage for entry in changed[1].children or []] == [None, None, True, None]
+    assert _has_first_page(changed) and not _has_first_page(menu) and not _has_first_page(shared)
+    assert _with_first_page([link]) is None
 
 
 def test_P21_a_new_account_or_role_of_an_old_name_starts_with_no_rules(
