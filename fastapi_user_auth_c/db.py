@@ -346,7 +346,7 @@ def _read_alive(session: Session, work: Callable[[Session], T]) -> T:
         if not _died(error):
             raise
         _undo(session)
-        return work(session)  # all that lay there are given up by now, so this one is new
+        return work(session)  # where the driver told of it, all that lay there are given up by now
 
 
 async def run_alone(db: AnyDatabase, work: Callable[[Session], T]) -> T:
