@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ._core import bcrypt_parse, password_hash, password_parse, password_verify
 
@@ -46,6 +46,17 @@ class Scheme(Protocol):
 
     def dummy_hash(self) -> str:
         """A fixed, well-formed hash with the present settings: verifying against it costs what a real login costs."""
+
+
+@runtime_checkable
+class ScalableScheme(Scheme, Protocol):
+    """A scheme whose work can be had in parts, so that refusals for hashes of any cost can be made to last as long."""
+
+    def work(self, hash: str) -> int:
+        """What it takes to verify against ``hash``, in a unit of the scheme's own."""
+
+    def dummy_hashes(self, work: int) -> list[str]:
+        """Well-formed hashes against which to verify takes ``work`` together, or about that; none for 0 and less."""
 
 
 class _CoreScheme:
@@ -91,10 +102,37 @@ class _CoreScheme:
 
     def dummy_hash(self) -> str:
         """As :meth:`Scheme.dummy_hash`."""
+        return self._dummy(**self._costs)
+
+    def work(self, hash: str) -> int:
+        """As :meth:`ScalableScheme.work`: here the rounds of ``hash``."""
+        parsed = password_parse(hash)
+        return 0 if parsed is None else parsed[1]["rounds"]
+
+    def dummy_hashes(self, work: int) -> list[str]:
+        """As :meth:`ScalableScheme.dummy_hashes`: here one that takes ``work``."""
+        return [self._dummy(rounds=work)] if work > 0 else []
+
+    def _dummy(self, **costs: int) -> str:
+        """A fixed, well-formed hash of these costs."""
         raise NotImplementedError
 
 
-class BcryptScheme(_CoreScheme):
+class _BcryptWork(_CoreScheme):
+    """The work of bcrypt: two to the power of what it calls rounds."""
+
+    def work(self, hash: str) -> int:
+        """As :meth:`ScalableScheme.work`, of ``hash``."""
+        parsed = password_parse(hash)
+        return 0 if parsed is None else 2 ** parsed[1]["rounds"]
+
+    def dummy_hashes(self, work: int) -> list[str]:
+        """As :meth:`ScalableScheme.dummy_hashes`: ``work`` as a sum of powers of two."""
+        least, most = self.limits["rounds"]
+        return [self._dummy(rounds=rounds) for rounds in range(least, most + 1) if work > 0 and work >> rounds & 1]
+
+
+class BcryptScheme(_BcryptWork):
     """bcrypt: writes ``$2b$``, reads ``$2a$``, ``$2b$`` and ``$2y$``; the faulty ``$2x$`` is not accepted.
 
     Args:
@@ -120,11 +158,11 @@ class BcryptScheme(_CoreScheme):
         tidy = hash[28] in ".Oeu" and hash[59] in ".CGKOSWaeimquy26"
         return parsed[0] != "2b" or parsed[1] < self.rounds or not tidy
 
-    def dummy_hash(self) -> str:
-        return f"$2b${self.rounds:02d}${'.' * 53}"
+    def _dummy(self, **costs: int) -> str:
+        return f"$2b${costs['rounds']:02d}${'.' * 53}"
 
 
-class BcryptSha256Scheme(_CoreScheme):
+class BcryptSha256Scheme(_BcryptWork):
     """bcrypt of a SHA-256 digest, so that passwords over 72 bytes count in full: passlib's ``bcrypt_sha256``.
 
     Writes passlib's version 2, reads its older form and Django's as well.
@@ -142,8 +180,8 @@ class BcryptSha256Scheme(_CoreScheme):
     def __init__(self, rounds: int = 12) -> None:
         super().__init__(rounds=rounds)
 
-    def dummy_hash(self) -> str:
-        return f"$bcrypt-sha256$v=2,t=2b,r={self._costs['rounds']}${'.' * 22}${'.' * 31}"
+    def _dummy(self, **costs: int) -> str:
+        return f"$bcrypt-sha256$v=2,t=2b,r={costs['rounds']}${'.' * 22}${'.' * 31}"
 
 
 class Argon2Scheme(_CoreScheme):
@@ -179,9 +217,21 @@ class Argon2Scheme(_CoreScheme):
             costs["memory"] < self._costs["memory"] or costs["passes"] < self._costs["passes"] or costs["version"] < 19
         )
 
-    def dummy_hash(self) -> str:
-        costs = "m={memory},t={passes},p={lanes}".format(**self._costs)
-        return f"$argon2id$v=19${costs}${'A' * 22}${'A' * 43}"
+    def work(self, hash: str) -> int:
+        """As :meth:`ScalableScheme.work`: here the KiB that ``hash`` has each lane fill, in all passes."""
+        parsed = password_parse(hash)
+        return 0 if parsed is None else parsed[1]["memory"] * parsed[1]["passes"] // parsed[1]["lanes"]
+
+    def dummy_hashes(self, work: int) -> list[str]:
+        """As :meth:`ScalableScheme.dummy_hashes`: ``work`` as full passes over the memory and a part of one."""
+        memory, lanes = self._costs["memory"], self._costs["lanes"]
+        passes, rest = divmod(work * lanes, memory)
+        hashes = [self._dummy(memory=memory, passes=passes, lanes=lanes)] if passes > 0 else []
+        return hashes + ([self._dummy(memory=rest, passes=1, lanes=lanes)] if rest >= 8 * lanes and work > 0 else [])
+
+    def _dummy(self, **costs: int) -> str:
+        settings = "m={memory},t={passes},p={lanes}".format(**costs)
+        return f"$argon2id$v=19${settings}${'A' * 22}${'A' * 43}"
 
 
 class Pbkdf2Scheme(_CoreScheme):
@@ -207,9 +257,9 @@ class Pbkdf2Scheme(_CoreScheme):
         self._digest_chars = {"sha256": 43, "sha512": 86, "sha1": 27}[digest]
         super().__init__(rounds=defaults[digest] if rounds is None else rounds)
 
-    def dummy_hash(self) -> str:
+    def _dummy(self, **costs: int) -> str:
         head = "$pbkdf2" if self.name == "pbkdf2_sha1" else f"${self.name.replace('_', '-')}"
-        return f"{head}${self._costs['rounds']}${'A' * 22}${'A' * self._digest_chars}"
+        return f"{head}${costs['rounds']}${'A' * 22}${'A' * self._digest_chars}"
 
 
 BUILT_IN: dict[str, Callable[[int], Scheme]] = {

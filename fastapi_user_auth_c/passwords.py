@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from .password_schemes import (
     BcryptScheme,
     BcryptSha256Scheme,
     Pbkdf2Scheme,
+    ScalableScheme,
     Scheme,
 )
 
@@ -36,6 +38,7 @@ __all__ = [
     "PasswordError",
     "PasswordHasher",
     "Pbkdf2Scheme",
+    "ScalableScheme",
     "Scheme",
     "in_hashing_thread",
 ]
@@ -104,6 +107,7 @@ class PasswordHasher:
         if default not in self._schemes:
             raise ValueError(f"default scheme {default!r} is not among the schemes {sorted(self._schemes)}")
         self._default = self._schemes[default]
+        self._measured: tuple[Scheme, dict[str, float]] | None = None
 
     def schemes(self) -> tuple[str, ...]:
         """Names of the accepted schemes."""
@@ -138,10 +142,14 @@ class PasswordHasher:
     ) -> bool:
         """Whether a password belongs to a stored hash.
 
-        Every answer costs one verification, so timing tells nothing about the account, and a long password takes no
-        longer than a short one. ``False``, after the work of a wrong password, is also the answer to a password that
-        cannot be right (empty, with a NUL, over 4096 characters), and for a stored hash that is none (``None``, plain
-        text, ``$2x$``, damaged), which is logged as a warning, without its text.
+        Every refusal takes as long as :meth:`dummy_verify`, also for a stored hash of a lower cost than the configured
+        one or of another scheme, so timing tells nothing about the account, and a long password takes no longer than a
+        short one. (Longer are refusals for hashes of a higher cost than the configured one, shorter those for hashes
+        of a lower one of a scheme that is no :class:`ScalableScheme`.)
+
+        ``False``, after the work of a wrong password, is also the answer to a password that cannot be right (empty,
+        with a NUL, over 4096 characters), and for a stored hash that is none (``None``, plain text, ``$2x$``,
+        damaged), which is logged as a warning, without its text.
 
         Args:
             secret: the password as the client sent it.
@@ -165,7 +173,10 @@ class PasswordHasher:
             logger.warning("login refused: the stored password hash is %s", _describe(hash))
             return self.dummy_verify()
         try:
-            return found.verify(_STAND_IN if encoded is None else encoded, text) and encoded is not None
+            right = found.verify(_STAND_IN if encoded is None else encoded, text) and encoded is not None
+            if not right:
+                self._work_more(found, text)
+            return right
         except MemoryError:
             logger.error("login refused: there is not the memory that the stored password hash demands")
             return False
@@ -221,15 +232,54 @@ class PasswordHasher:
         return None if found is None else found.name
 
     def dummy_verify(self) -> bool:
-        """Does the work of one verification and returns ``False``.
+        """Does the work of one verification, of the scheme that takes longest, and returns ``False``.
 
         For logins of unknown users, who would otherwise be told apart by the time the answer takes.
         """
-        self._default.verify(_STAND_IN, self._default.dummy_hash())
+        longest = self._longest()[0]
+        longest.verify(_STAND_IN, longest.dummy_hash())
         return False
+
+    def _work_more(self, found: Scheme, text: str) -> None:
+        """Does, after a refusal for the hash ``text``, what :meth:`dummy_verify` does more than that took."""
+        longest, shares = self._longest()
+        if isinstance(found, ScalableScheme):
+            _work(found, found.work(found.dummy_hash()) - found.work(text))
+        if isinstance(longest, ScalableScheme):
+            _work(longest, round(longest.work(longest.dummy_hash()) * (1 - shares[found.name])))
+
+    def _longest(self) -> tuple[Scheme, dict[str, float]]:
+        """The scheme whose verifications take longest, and the share of its time that those of each scheme take.
+
+        Measured at the first call, with a part of the work of each: the least of a few, as other work disturbs.
+        """
+        if self._measured is None:
+            several = len(self._schemes) > 1
+            seconds = {s.name: min(_seconds(s) for _ in range(3)) if several else 1.0 for s in self._schemes.values()}
+            name = max(seconds, key=lambda name: seconds[name])
+            self._measured = self._schemes[name], {each: taken / seconds[name] for each, taken in seconds.items()}
+        return self._measured
 
     def _find(self, text: str) -> Scheme | None:
         return next((scheme for scheme in self._schemes.values() if scheme.identify(text)), None)
+
+
+def _work(scheme: ScalableScheme, work: int) -> None:
+    """Does this much work of a scheme."""
+    for dummy in scheme.dummy_hashes(work):
+        scheme.verify(_STAND_IN, dummy)
+
+
+def _seconds(scheme: Scheme) -> float:
+    """How long a verification takes, from an eighth of it where that can be had."""
+    if isinstance(scheme, ScalableScheme):
+        start = time.perf_counter()
+        _work(scheme, scheme.work(scheme.dummy_hash()) // 8)
+        if (seconds := time.perf_counter() - start) > 0.001:
+            return seconds * 8
+    start = time.perf_counter()
+    scheme.verify(_STAND_IN, scheme.dummy_hash())
+    return time.perf_counter() - start
 
 
 def _encode(secret: str | bytes, limit: int | None = None) -> bytes:

@@ -75,8 +75,8 @@ class AuthSettings(BaseSettings):
 
     bcrypt_rounds: int = Field(default=12, ge=4, le=31)
     """Base-2 logarithm of the work of bcrypt where ``Auth`` is given no ``pwd_context``: 12 as in the original, a
-    quarter of a second of a processor. Less than 10 is for tests alone. Where accounts have another cost than this, the
-    time of a refusal tells which names there are: more than theirs only until they log in, less for good."""
+    quarter of a second of a processor. Less than 10 is for tests alone. Accounts whose hash is older, of a lower cost
+    or another scheme, are refused in the time of an unknown name all the same; only a higher cost shows in it."""
 
     refuse_common_passwords: bool = True
     """Refuse passwords that many people have, and the account's own name and mail address: those are tried first."""

@@ -18,6 +18,7 @@ from fastapi_user_auth_c import passwords
 from fastapi_user_auth_c._core import password_hash, password_parse, password_verify
 from fastapi_user_auth_c.passwords import (
     Argon2Scheme,
+    BcryptScheme,
     BcryptSha256Scheme,
     PasswordError,
     PasswordHasher,
@@ -143,22 +144,83 @@ def test_the_dummy_hash_costs_what_a_login_costs():
         assert hasher.dummy_verify() is False
 
 
+def _work(call):
+    """Time of this process's processor for a refusal, the least of some: what else the machine does is left out."""
+    times = []
+    for _ in range(15):
+        start = time.process_time()
+        assert call() is False
+        times.append(time.process_time() - start)
+    return min(times)
+
+
 @pytest.mark.parametrize("scheme", [Argon2Scheme(8192, 1, 1), Pbkdf2Scheme("sha256", 50_000), BcryptSha256Scheme(7)])
 def test_T9_unknown_users_and_wrong_passwords_take_the_same_time(scheme):
     hasher = PasswordHasher([scheme], scheme.name)
     stored = hasher.hash("secret")
 
-    def work(call):
-        times = []  # of this process's processor, the least: what else the machine does is left out
-        for _ in range(15):
-            start = time.process_time()
-            assert call() is False
-            times.append(time.process_time() - start)
-        return min(times)
-
-    wrong = work(lambda: hasher.verify("wrong", stored))
+    wrong = _work(lambda: hasher.verify("wrong", stored))
     for call in (hasher.dummy_verify, lambda: hasher.verify("x" * 5000, stored), lambda: hasher.verify("x", "none")):
-        assert wrong / 2 < work(call) < wrong * 2
+        assert wrong / 2 < _work(call) < wrong * 2
+
+
+@pytest.mark.parametrize(
+    ("stored", "schemes", "default"),
+    [
+        (BcryptScheme(5), [BcryptScheme(9)], "bcrypt"),
+        (BcryptSha256Scheme(8), [BcryptSha256Scheme(9)], "bcrypt_sha256"),
+        (Pbkdf2Scheme("sha256", 1_000), [Pbkdf2Scheme("sha256", 50_000)], "pbkdf2_sha256"),
+        (Argon2Scheme(1024, 1, 1), [Argon2Scheme(8192, 2, 1)], "argon2id"),
+        (Argon2Scheme(8192, 1, 1), [Argon2Scheme(8192, 1, 1), BcryptScheme(9)], "bcrypt"),
+        (BcryptScheme(9), [Argon2Scheme(1024, 1, 1), BcryptScheme(9)], "argon2id"),
+        (Pbkdf2Scheme("sha256", 1_000), [Pbkdf2Scheme("sha256", 20_000), BcryptScheme(9)], "bcrypt"),
+        (BcryptScheme(5), [Pbkdf2Scheme("sha256", 50_000), BcryptScheme(6)], "bcrypt"),
+    ],
+)
+def test_T9_a_hash_of_a_lower_cost_or_of_another_scheme_is_refused_in_the_time_of_an_unknown_name(
+    stored, schemes, default
+):
+    hasher = PasswordHasher(schemes, default)
+    hashed = stored.hash(b"secret")
+    hasher.dummy_verify()  # measures
+    wrong, unknown = _work(lambda: hasher.verify("wrong", hashed)), _work(hasher.dummy_verify)
+    assert unknown / 1.6 < wrong < unknown * 1.6
+    assert hasher.verify("secret", hashed)
+
+
+def test_T9_the_work_of_a_hash_is_what_dummy_hashes_of_it_cost():
+    for scheme in (BcryptScheme(9), BcryptSha256Scheme(9), Pbkdf2Scheme("sha1", 5_000), Argon2Scheme(1024, 3, 2)):
+        full = scheme.work(scheme.dummy_hash())
+        assert full == scheme.work(scheme.hash(b"secret")) > 0
+        for part in (full, full // 2, full // 8, full - full // 16):
+            dummies = scheme.dummy_hashes(part)
+            assert all(map(scheme.identify, dummies))
+            assert abs(sum(map(scheme.work, dummies)) - part) <= 16
+        assert scheme.dummy_hashes(0) == scheme.dummy_hashes(-full) == []
+
+
+def test_T9_a_scheme_of_ones_own_takes_part_as_far_as_it_can():
+    class Own:
+        name, max_secret, calls = "own", 100, 0
+
+        def identify(self, hash):
+            return hash.startswith("own")
+
+        def verify(self, secret, hash):
+            self.calls += 1
+            return hash == "own" + secret.decode()
+
+        def dummy_hash(self):
+            return "own."
+
+    own = Own()
+    hasher = PasswordHasher([own, BcryptScheme(7)], "own")
+    assert hasher.dummy_verify() is False  # of bcrypt, which takes longer
+    before = own.calls
+    wrong, unknown = _work(lambda: hasher.verify("wrong", "ownsecret")), _work(hasher.dummy_verify)
+    assert unknown / 1.6 < wrong < unknown * 1.6
+    assert own.calls == before + 15
+    assert hasher.verify("secret", "ownsecret")
 
 
 NO_COSTS = [
