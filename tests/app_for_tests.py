@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 
 from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth import Auth
-from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.settings import AuthSettings
 
 ANY_PASSWORD: dict[str, Any] = {"password_min_length": 1, "refuse_common_passwords": False}
@@ -34,7 +33,6 @@ def example_app(url: str, startup: str = "lifespan", register: Any = None, **aut
     # one object per URL in a process, half of it made anew by a second start; a real one is in another process
     AsyncDatabase._instances = Database._instances = None
     settings = settings_for(url)
-    auth_options.setdefault("pwd_context", PasswordHasher(bcrypt_rounds=4))
     auth_options.setdefault("settings", AuthSettings(**ANY_PASSWORD))
     site = AuthAdminSite(settings)
     site.auth = auth = Auth(db=site.db, **auth_options)

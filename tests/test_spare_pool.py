@@ -19,7 +19,6 @@ from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.auth.backends.jwt import JwtTokenStore
 from fastapi_user_auth_c.auth.models import CasbinRule, Role, User
 from fastapi_user_auth_c.db import SessionMiddleware, close_database, run_apart, run_committed
-from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.policy.adapter import Adapter
 from fastapi_user_auth_c.policy.enforcer import AsyncEnforcer
 from fastapi_user_auth_c.spare_pool import spare_engine
@@ -36,7 +35,7 @@ def small_database(url: str) -> Any:
 
 
 def make(db: Any) -> tuple[FastAPI, Auth]:
-    auth: Auth = Auth(db=db, token_store=JwtTokenStore("k" * 32), pwd_context=PasswordHasher(bcrypt_rounds=4))
+    auth: Auth = Auth(db=db, token_store=JwtTokenStore("k" * 32))
     app = FastAPI()
     app.add_middleware(SessionMiddleware, db=db)
 

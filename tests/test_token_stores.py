@@ -870,7 +870,7 @@ def test_a_schema_of_ones_own(make_app: Callable[..., Any], database_url: str, s
         assert not is_let_in(root)
 
 
-def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str) -> None:
+def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     app = make_app(database_url, token_store=Kept())
     with TestClient(app) as client:
         root = Client(client, "root")
@@ -879,6 +879,8 @@ def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str) ->
             "it cannot tell new tokens from old ones"
         )
         assert is_let_in(root) and is_let_in(Client(client, "root"))
+        assert root("PUT", f"{UA}/item/2", json={"password": "another"}).json()["status"] == 0
+        assert "stay valid until they expire: this token store cannot" in caplog.text
         root = Client(client, "admin")
         change(app, client, "admin", is_active=False)
         assert not is_let_in(root)

@@ -17,14 +17,13 @@ from starlette.requests import Request
 
 from fastapi_user_auth_c.admin import AuthAdminSite
 from fastapi_user_auth_c.auth import Auth
-from fastapi_user_auth_c.passwords import PasswordHasher
 from fastapi_user_auth_c.policy.watchers import PostgresWatcher, RedisWatcher
 
 URL = os.environ["FUA_WORKER_URL"]
 PUSH = os.environ.get("FUA_WORKER_PUSH", "")
 
 site = AuthAdminSite(settings_for(URL))
-site.auth = auth = Auth(db=site.db, pwd_context=PasswordHasher(bcrypt_rounds=4))
+site.auth = auth = Auth(db=site.db)
 
 
 def watcher() -> Any:

@@ -33,6 +33,7 @@ from starlette.routing import NoMatchFound
 
 from ..auth.exceptions import storage_needed
 from ..auth.names import alike, find_alike, name_fault, take_turn
+from ..auth.revocations import end_tokens
 from ..auth.schemas import login_out
 from ..db import run_committed, run_read
 from ..utils.casbin import forget_subject, update_subject_roles
@@ -279,8 +280,7 @@ class UserInfoFormAdmin(FormAdmin):
         await run_committed(self.site.auth.db, lambda session: out.append(work(session)))
         request.state.new_password = "password" in values
         if "password" in values:
-            with contextlib.suppress(NotImplementedError):
-                await self.site.auth.logout_everywhere(user_id)
+            await end_tokens(self.site.auth, user_id)
         return BaseApiOut(data=out[0])
 
     @property

@@ -1,6 +1,5 @@
 """The pages of the site for users, roles, rules and logins."""
 
-import contextlib
 from typing import Any
 
 from fastapi import Depends, HTTPException
@@ -36,6 +35,7 @@ from ..auth.models import (
     UserRoleNameLabel,
 )
 from ..auth.names import find_alike, name_fault
+from ..auth.revocations import end_tokens
 from ..db import run_committed, run_read
 from ..mixins.admin import AuthFieldModelAdmin, AuthSelectModelAdmin
 from ..utils.casbin import forget_subject
@@ -224,9 +224,7 @@ class UserAdmin(
 
     async def _end_tokens(self, item_id: Any) -> None:
         await run_committed(self.db, lambda session: None)
-        with contextlib.suppress(NotImplementedError):
-            for each in item_id:
-                await self.site.auth.logout_everywhere(int(each))
+        await end_tokens(self.site.auth, *item_id)
 
     async def on_update_pre(self, request: Request, obj: Any, item_id: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)

@@ -10,6 +10,7 @@ token was made before all of its account were ended: clocks differ.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ from ..one_start import make_table
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from .auth import Auth
+
+logger = logging.getLogger("fastapi_user_auth_c.auth")
 
 Entry = tuple[int, str, "int | None"]
 """Number, name of what ended, and the time (seconds since the epoch) from which on nobody needs to know."""
@@ -36,6 +41,20 @@ CLEAN_SECONDS = 60.0
 def first_number() -> int:
     """For storage without entries: a number that was never reached before."""
     return time.time_ns() // 1_000_000
+
+
+async def end_tokens(auth: Auth[Any], *user_ids: Any) -> None:
+    """End all tokens of accounts whose password or right to log in has changed; a store that cannot is logged.
+
+    Args:
+        auth: whose tokens they are.
+        user_ids: of the accounts.
+    """
+    try:
+        for user_id in user_ids:
+            await auth.logout_everywhere(int(user_id))
+    except NotImplementedError as error:  # a store of the application's own
+        logger.warning("tokens of changed accounts stay valid until they expire: %s", error)
 
 
 class Revocations:
