@@ -24,7 +24,8 @@ fua_cpu fua_cpu_detect(void) {
         return cpu;
     }
     cpu.sha = ssse3 && sse41 && (ebx >> 29 & 1U) != 0;
-    cpu.avx2 = avx && osxsave && (ebx >> 5 & 1U) != 0 && (saved_registers() & 6U) == 6U;
+    bool bmi = (ebx >> 3 & 1U) != 0 && (ebx >> 8 & 1U) != 0;
+    cpu.avx2 = avx && osxsave && bmi && (ebx >> 5 & 1U) != 0 && (saved_registers() & 6U) == 6U;
 #endif
     return cpu;
 }

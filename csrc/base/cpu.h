@@ -12,7 +12,7 @@
 
 typedef struct fua_cpu {
     bool sha;  /* x86: SHA, with SSSE3 and SSE4.1 */
-    bool avx2; /* x86: AVX2, and the system saves its registers */
+    bool avx2; /* x86: AVX2, whose registers the system saves, with BMI1 and BMI2 */
 } fua_cpu;
 
 /* Asks the processor.  Takes microseconds under some hypervisors, so ask once per key or slow hash, not per call. */

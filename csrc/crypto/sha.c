@@ -63,48 +63,83 @@ static inline void store64(uint8_t *at, uint64_t word) {
     store32(at + 4, (uint32_t)word);
 }
 
-/* The two functions differ in word size, rounds and rotations; `i & 15` keeps the last 16 words of the schedule. */
-#define COMPRESS(NAME, WORD, BITS, FIELD, LOAD, ROUNDS, K, A1, A2, A3, E1, E2, E3, S1, S2, S3, T1, T2, T3)             \
-    static void NAME(fua_sha_state *state, const uint8_t *data, size_t blocks) {                                      \
+#define ROTR(bits, x, by) (((x) >> (by)) | ((x) << ((bits) - (by))))
+
+/* FIPS 180-4, 4.1.2 and 4.1.3: upper functions for the rounds, lower ones for the schedule. */
+#define SIGMAS(BITS, WORD, A1, A2, A3, E1, E2, E3, S1, S2, S3, T1, T2, T3)                                             \
+    static inline WORD upper0_##BITS(WORD x) {                                                                         \
+        return ROTR(BITS, x, A1) ^ ROTR(BITS, x, A2) ^ ROTR(BITS, x, A3);                                              \
+    }                                                                                                                  \
+    static inline WORD upper1_##BITS(WORD x) {                                                                         \
+        return ROTR(BITS, x, E1) ^ ROTR(BITS, x, E2) ^ ROTR(BITS, x, E3);                                              \
+    }                                                                                                                  \
+    static inline WORD lower0_##BITS(WORD x) {                                                                         \
+        return ROTR(BITS, x, S1) ^ ROTR(BITS, x, S2) ^ (x >> S3);                                                      \
+    }                                                                                                                  \
+    static inline WORD lower1_##BITS(WORD x) {                                                                         \
+        return ROTR(BITS, x, T1) ^ ROTR(BITS, x, T2) ^ (x >> T3);                                                      \
+    }
+SIGMAS(32, uint32_t, 2, 13, 22, 6, 11, 25, 7, 18, 3, 17, 19, 10)
+SIGMAS(64, uint64_t, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19, 61, 6)
+
+/* The rounds are written out: words change their names instead of their places, and a ^ b of one round is b ^ c of the
+ * next.  ADDEND(i) is the sum of constant and schedule for round i of sixteen, AFTER(BITS, i) what is done after it for
+ * the next sixteen, in the gaps that the rounds leave, each of which waits for the one before. */
+#define ROUND(BITS, a, b, c, d, e, f, g, h, i, ADDEND, AFTER)                                                          \
+    h += upper1_##BITS(e) + (g ^ (e & (f ^ g))) + ADDEND(i);                                                           \
+    d += h;                                                                                                            \
+    h += upper0_##BITS(a) + (((a ^ b) & (b ^ c)) ^ b);                                                                 \
+    AFTER(BITS, i)
+#define EIGHT_ROUNDS(BITS, i, ADDEND, AFTER)                                                                           \
+    ROUND(BITS, a, b, c, d, e, f, g, h, i, ADDEND, AFTER)                                                              \
+    ROUND(BITS, h, a, b, c, d, e, f, g, i + 1, ADDEND, AFTER)                                                          \
+    ROUND(BITS, g, h, a, b, c, d, e, f, i + 2, ADDEND, AFTER)                                                          \
+    ROUND(BITS, f, g, h, a, b, c, d, e, i + 3, ADDEND, AFTER)                                                          \
+    ROUND(BITS, e, f, g, h, a, b, c, d, i + 4, ADDEND, AFTER)                                                          \
+    ROUND(BITS, d, e, f, g, h, a, b, c, i + 5, ADDEND, AFTER)                                                          \
+    ROUND(BITS, c, d, e, f, g, h, a, b, i + 6, ADDEND, AFTER)                                                          \
+    ROUND(BITS, b, c, d, e, f, g, h, a, i + 7, ADDEND, AFTER)
+#define SIXTEEN_ROUNDS(BITS, ADDEND, AFTER)                                                                            \
+    EIGHT_ROUNDS(BITS, 0, ADDEND, AFTER)                                                                               \
+    EIGHT_ROUNDS(BITS, 8, ADDEND, AFTER)
+#define NOTHING(BITS, i)
+
+/* The words a to h around the rounds of a block. */
+#define TAKE(WORD, FIELD)                                                                                              \
+    WORD a = state->FIELD[0], b = state->FIELD[1], c = state->FIELD[2], d = state->FIELD[3];                           \
+    WORD e = state->FIELD[4], f = state->FIELD[5], g = state->FIELD[6], h = state->FIELD[7];
+#define ADD(FIELD)                                                                                                     \
+    state->FIELD[0] += a;                                                                                              \
+    state->FIELD[1] += b;                                                                                              \
+    state->FIELD[2] += c;                                                                                              \
+    state->FIELD[3] += d;                                                                                              \
+    state->FIELD[4] += e;                                                                                              \
+    state->FIELD[5] += f;                                                                                              \
+    state->FIELD[6] += g;                                                                                              \
+    state->FIELD[7] += h;
+
+/* `w` has the last 16 words of the schedule. */
+#define SUM(i) (k[i] + w[i])
+#define NEXT_WORD(BITS, i) w[i] += lower0_##BITS(w[(i + 1) & 15]) + w[(i + 9) & 15] + lower1_##BITS(w[(i + 14) & 15]);
+#define COMPRESS(NAME, BITS, WORD, FIELD, ROUNDS, K)                                                                   \
+    static void NAME(fua_sha_state *state, const uint8_t *data, size_t blocks) {                                       \
         WORD w[16];                                                                                                    \
         for (; blocks > 0; blocks--, data += sizeof w) {                                                               \
-            WORD a = state->FIELD[0], b = state->FIELD[1], c = state->FIELD[2], d = state->FIELD[3];                   \
-            WORD e = state->FIELD[4], f = state->FIELD[5], g = state->FIELD[6], h = state->FIELD[7];                   \
-            for (unsigned i = 0; i < ROUNDS; i++) {                                                                    \
-                if (i < 16) {                                                                                          \
-                    w[i] = LOAD(data + i * sizeof(WORD));                                                              \
-                } else {                                                                                               \
-                    WORD x = w[(i + 1) & 15], y = w[(i + 14) & 15];                                                    \
-                    w[i & 15] += w[(i + 9) & 15] + (ROTR(BITS, x, S1) ^ ROTR(BITS, x, S2) ^ (x >> S3)) +               \
-                                 (ROTR(BITS, y, T1) ^ ROTR(BITS, y, T2) ^ (y >> T3));                                  \
-                }                                                                                                      \
-                WORD t = h + (ROTR(BITS, e, E1) ^ ROTR(BITS, e, E2) ^ ROTR(BITS, e, E3)) + (g ^ (e & (f ^ g))) +       \
-                         K[i] + w[i & 15];                                                                             \
-                WORD u = (ROTR(BITS, a, A1) ^ ROTR(BITS, a, A2) ^ ROTR(BITS, a, A3)) + ((a & b) | (c & (a | b)));      \
-                h = g;                                                                                                 \
-                g = f;                                                                                                 \
-                f = e;                                                                                                 \
-                e = d + t;                                                                                             \
-                d = c;                                                                                                 \
-                c = b;                                                                                                 \
-                b = a;                                                                                                 \
-                a = t + u;                                                                                             \
+            TAKE(WORD, FIELD)                                                                                          \
+            const WORD *k = K;                                                                                         \
+            for (unsigned i = 0; i < 16; i++) {                                                                        \
+                w[i] = load##BITS(data + i * sizeof(WORD));                                                            \
             }                                                                                                          \
-            state->FIELD[0] += a;                                                                                      \
-            state->FIELD[1] += b;                                                                                      \
-            state->FIELD[2] += c;                                                                                      \
-            state->FIELD[3] += d;                                                                                      \
-            state->FIELD[4] += e;                                                                                      \
-            state->FIELD[5] += f;                                                                                      \
-            state->FIELD[6] += g;                                                                                      \
-            state->FIELD[7] += h;                                                                                      \
+            for (; k < K + ROUNDS - 16; k += 16) {                                                                     \
+                SIXTEEN_ROUNDS(BITS, SUM, NEXT_WORD)                                                                   \
+            }                                                                                                          \
+            SIXTEEN_ROUNDS(BITS, SUM, NOTHING)                                                                         \
+            ADD(FIELD)                                                                                                 \
         }                                                                                                              \
         fua_wipe(w, sizeof w);                                                                                         \
     }
-
-#define ROTR(bits, x, by) (((x) >> (by)) | ((x) << ((bits) - (by))))
-COMPRESS(compress256, uint32_t, 32, w32, load32, 64, K256, 2, 13, 22, 6, 11, 25, 7, 18, 3, 17, 19, 10)
-COMPRESS(compress512, uint64_t, 64, w64, load64, 80, K512, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19, 61, 6)
+COMPRESS(compress256, 32, uint32_t, w32, 64, K256)
+COMPRESS(compress512, 64, uint64_t, w64, 80, K512)
 
 /* FIPS 180-4, 6.1.2.  Portable only: it serves old hashes. */
 static void compress1(fua_sha_state *state, const uint8_t *data, size_t blocks) {
@@ -192,6 +227,46 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress256_x86(fua_sha_
     _mm_storeu_si128(words + 1, _mm_alignr_epi8(high, low, 8));
 }
 
+/* SHA-512 with the schedule two words at a time: `pairs` has its last 16, `sums` those with the constants added. */
+#define ROTR_PAIR(x, by) _mm_or_si128(_mm_srli_epi64(x, by), _mm_slli_epi64(x, 64 - (by)))
+#define SUM_THERE(i) sums[i]
+#define ADD_CONSTANTS(i)                                                                                               \
+    _mm_storeu_si128((__m128i *)(void *)(sums + 2 * (i)),                                                              \
+                     _mm_add_epi64(pairs[i], _mm_loadu_si128((const __m128i *)(const void *)(k + 2 * (i)))))
+#define NEXT_PAIR(BITS, i)                                                                                             \
+    if ((i) % 2 == 1) {                                                                                                \
+        const __m128i first = pairs[(i) / 2], last = pairs[((i) / 2 + 7) & 7];                                         \
+        const __m128i one_on = _mm_alignr_epi8(pairs[((i) / 2 + 1) & 7], first, 8);                                    \
+        const __m128i nine_on = _mm_alignr_epi8(pairs[((i) / 2 + 5) & 7], pairs[((i) / 2 + 4) & 7], 8);                \
+        const __m128i lower0 =                                                                                         \
+            _mm_xor_si128(_mm_xor_si128(ROTR_PAIR(one_on, 1), ROTR_PAIR(one_on, 8)), _mm_srli_epi64(one_on, 7));       \
+        const __m128i lower1 =                                                                                         \
+            _mm_xor_si128(_mm_xor_si128(ROTR_PAIR(last, 19), ROTR_PAIR(last, 61)), _mm_srli_epi64(last, 6));           \
+        pairs[(i) / 2] = _mm_add_epi64(_mm_add_epi64(first, lower0), _mm_add_epi64(nine_on, lower1));                  \
+        ADD_CONSTANTS((i) / 2);                                                                                        \
+    }
+
+__attribute__((target("avx2,bmi,bmi2"))) static void compress512_x86(fua_sha_state *state, const uint8_t *data,
+                                                                      size_t blocks) {
+    const __m128i big_endian = _mm_set_epi64x(0x08090A0B0C0D0E0F, 0x0001020304050607);
+    uint64_t sums[16];
+    for (; blocks > 0; blocks--, data += 128) {
+        TAKE(uint64_t, w64)
+        const uint64_t *k = K512;
+        __m128i pairs[8];
+        for (unsigned i = 0; i < 8; i++) {
+            pairs[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)data + i), big_endian);
+            ADD_CONSTANTS(i);
+        }
+        for (k += 16; k < K512 + 80; k += 16) {
+            SIXTEEN_ROUNDS(64, SUM_THERE, NEXT_PAIR)
+        }
+        SIXTEEN_ROUNDS(64, SUM_THERE, NOTHING)
+        ADD(w64)
+    }
+    fua_wipe(sums, sizeof sums);
+}
+
 #endif
 
 fua_sha fua_sha_of(fua_sha_kind kind, fua_cpu cpu) {
@@ -200,7 +275,13 @@ fua_sha fua_sha_of(fua_sha_kind kind, fua_cpu cpu) {
         return (fua_sha){compress1, 64, 20, kind};
     }
     if (kind != FUA_SHA256) {
-        return (fua_sha){compress512, 128, kind == FUA_SHA384 ? 48 : 64, kind};
+        fua_sha hash = {compress512, 128, kind == FUA_SHA384 ? 48 : 64, kind};
+#if FUA_X86
+        if (cpu.avx2) {
+            hash.compress = compress512_x86;
+        }
+#endif
+        return hash;
     }
 #if FUA_X86
     if (cpu.sha) {
