@@ -141,7 +141,7 @@ SIGMAS(64, uint64_t, 28, 34, 39, 14, 18, 41, 1, 8, 7, 19, 61, 6)
 COMPRESS(compress256, 32, uint32_t, w32, 64, K256)
 COMPRESS(compress512, 64, uint64_t, w64, 80, K512)
 
-/* FIPS 180-4, 6.1.2.  Portable only: it serves old hashes. */
+/* FIPS 180-4, 6.1.2. */
 static void compress1(fua_sha_state *state, const uint8_t *data, size_t blocks) {
     static const uint32_t k[4] = {0x5A827999U, 0x6ED9EBA1U, 0x8F1BBCDCU, 0xCA62C1D6U};
     uint32_t w[16];
@@ -227,6 +227,39 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress256_x86(fua_sha_
     _mm_storeu_si128(words + 1, _mm_alignr_epi8(high, low, 8));
 }
 
+/* SHA-1: four rounds at once, and the four words of the schedule that take the place of theirs. */
+#define FOUR_ROUNDS(I)                                                                                                 \
+    e = (I) == 0 ? _mm_add_epi32(e, m[0]) : _mm_sha1nexte_epu32(e, m[(I) & 3]);                                        \
+    abcd_there = abcd;                                                                                                 \
+    abcd = _mm_sha1rnds4_epu32(abcd, e, (I) / 5);                                                                      \
+    e = abcd_there;                                                                                                    \
+    if ((I) < 16) {                                                                                                    \
+        m[(I) & 3] = _mm_xor_si128(_mm_sha1msg1_epu32(m[(I) & 3], m[((I) + 1) & 3]), m[((I) + 2) & 3]);                \
+        m[(I) & 3] = _mm_sha1msg2_epu32(m[(I) & 3], m[((I) + 3) & 3]);                                                 \
+    }
+#define TWENTY_ROUNDS(I) FOUR_ROUNDS(I) FOUR_ROUNDS(I + 1) FOUR_ROUNDS(I + 2) FOUR_ROUNDS(I + 3) FOUR_ROUNDS(I + 4)
+
+__attribute__((target("sha,sse4.1,ssse3"))) static void compress1_x86(fua_sha_state *state, const uint8_t *data,
+                                                                       size_t blocks) {
+    const __m128i big_endian = _mm_set_epi64x(0x0001020304050607, 0x08090A0B0C0D0E0F);
+    __m128i *words = (__m128i *)(void *)state->w32;
+    __m128i abcd = _mm_shuffle_epi32(_mm_loadu_si128(words), 0x1B), e = _mm_set_epi32((int)state->w32[4], 0, 0, 0);
+    for (; blocks > 0; blocks--, data += 64) {
+        __m128i abcd_before = abcd, e_before = e, abcd_there, m[4];
+        for (unsigned i = 0; i < 4; i++) {
+            m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)data + i), big_endian);
+        }
+        TWENTY_ROUNDS(0)
+        TWENTY_ROUNDS(5)
+        TWENTY_ROUNDS(10)
+        TWENTY_ROUNDS(15)
+        e = _mm_sha1nexte_epu32(e, e_before);
+        abcd = _mm_add_epi32(abcd, abcd_before);
+    }
+    _mm_storeu_si128(words, _mm_shuffle_epi32(abcd, 0x1B));
+    state->w32[4] = (uint32_t)_mm_extract_epi32(e, 3);
+}
+
 /* SHA-512 with the schedule two words at a time: `pairs` has its last 16, `sums` those with the constants added. */
 #define ROTR_PAIR(x, by) _mm_or_si128(_mm_srli_epi64(x, by), _mm_slli_epi64(x, 64 - (by)))
 #define SUM_THERE(i) sums[i]
@@ -272,7 +305,13 @@ __attribute__((target("avx2,bmi,bmi2"))) static void compress512_x86(fua_sha_sta
 fua_sha fua_sha_of(fua_sha_kind kind, fua_cpu cpu) {
     (void)cpu;
     if (kind == FUA_SHA1) {
-        return (fua_sha){compress1, 64, 20, kind};
+        fua_sha hash = {compress1, 64, 20, kind};
+#if FUA_X86
+        if (cpu.sha) {
+            hash.compress = compress1_x86;
+        }
+#endif
+        return hash;
     }
     if (kind != FUA_SHA256) {
         fua_sha hash = {compress512, 128, kind == FUA_SHA384 ? 48 : 64, kind};

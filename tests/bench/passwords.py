@@ -106,7 +106,7 @@ def rows(options: Options) -> Iterator[Result]:
         detail = f"{middle(here)}, argon2-cffi {middle(there)}"
         yield Row(what, ratios(here, there), "of it", ARGON2_BAR, detail=detail)
 
-    for digest in ("sha256", "sha512"):
+    for digest in ("sha1", "sha256", "sha512"):
         here, there = timings(
             [
                 lambda digest=digest: password_hash(f"pbkdf2_{digest}", b"password", SALT, rounds=50_000),
