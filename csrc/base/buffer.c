@@ -38,12 +38,3 @@ fua_status fua_buffer_reserve(fua_buffer *buffer, size_t more) {
     buffer->grown = true;
     return FUA_OK;
 }
-
-fua_status fua_buffer_add(fua_buffer *buffer, const char *data, size_t size) {
-    fua_status status = fua_buffer_reserve(buffer, size);
-    if (status == FUA_OK && size != 0) {
-        memcpy(buffer->data + buffer->size, data, size);
-        buffer->size += size;
-    }
-    return status;
-}

@@ -3,6 +3,7 @@
 #define FUA_BASE_BUFFER_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -20,7 +21,15 @@ void fua_buffer_free(fua_buffer *buffer);
 
 /* Room for `more` bytes after data + size. */
 fua_status fua_buffer_reserve(fua_buffer *buffer, size_t more);
+
 /* Appends; a failure changes nothing. */
-fua_status fua_buffer_add(fua_buffer *buffer, const char *data, size_t size);
+static inline fua_status fua_buffer_add(fua_buffer *buffer, const char *data, size_t size) {
+    fua_status status = size <= buffer->cap - buffer->size ? FUA_OK : fua_buffer_reserve(buffer, size);
+    if (status == FUA_OK && size != 0) {
+        memcpy(buffer->data + buffer->size, data, size);
+        buffer->size += size;
+    }
+    return status;
+}
 
 #endif

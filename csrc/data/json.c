@@ -398,12 +398,28 @@ const fua_json_node *fua_json_member(const fua_json_node *nodes, size_t object, 
 
 /* --- writing -------------------------------------------------------------------------------------------------- */
 
+/* Whether all of eight bytes are ASCII that stands for itself in a string. */
+static bool are_plain(const char *eight) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+    memcpy(&bytes, eight, 8);
+    uint64_t quotes = bytes ^ ones * '"', backslashes = bytes ^ ones * '\\';
+    /* one below nothing sets a high bit; a borrow from the next byte tells of that byte */
+    return ((bytes | (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & ones * 0x80) == 0;
+}
+
 fua_status fua_json_write_text(fua_buffer *out, fua_text text) {
     static const char hex[] = "0123456789abcdef";
     if (text.size > (SIZE_MAX - 2) / 6) {
         return FUA_ERR_OVERFLOW;
     }
     size_t before = out->size, plain = 0;
+    while (text.size - plain >= 8 && are_plain(text.data + plain)) {
+        plain += 8;
+    }
+    if (plain != 0 && text.size - plain < 8 && are_plain(text.data + text.size - 8)) {
+        plain = text.size; /* the last eight, some of which have been looked at */
+    }
     while (plain < text.size && (unsigned char)text.data[plain] >= 0x20 && (unsigned char)text.data[plain] < 0x80 &&
            text.data[plain] != '"' && text.data[plain] != '\\') {
         plain++;
@@ -447,12 +463,18 @@ fua_status fua_json_write_text(fua_buffer *out, fua_text text) {
 }
 
 fua_status fua_json_write_integer(fua_buffer *out, int64_t integer) {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
     char digits[20], *at = digits + sizeof digits;
     uint64_t left = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;
-    do {
-        *--at = (char)('0' + left % 10);
-        left /= 10;
-    } while (left != 0);
+    for (; left >= 10; left /= 100) {
+        at -= 2;
+        memcpy(at, pairs + left % 100 * 2, 2);
+    }
+    if (left != 0 || at == digits + sizeof digits) {
+        *--at = (char)('0' + left);
+    }
     if (integer < 0) {
         *--at = '-';
     }

@@ -26,14 +26,16 @@ static int check_claim(PyObject *name, PyObject *value) {
         return 0; /* its type is looked at when it is written */
     }
     if (is_name(name, "exp") || is_name(name, "nbf") || is_name(name, "iat")) {
-        if (PyBool_Check(value) || (!PyLong_Check(value) && !PyFloat_Check(value))) {
+        int overflow = 0;
+        double seconds;
+        if (PyLong_Check(value) && !PyBool_Check(value)) {
+            seconds = (double)PyLong_AsLongLongAndOverflow(value, &overflow);
+        } else if (PyFloat_Check(value)) {
+            seconds = PyFloat_AS_DOUBLE(value);
+        } else {
             return refuse_claim(name, "a number of seconds since the epoch");
         }
-        double seconds = PyFloat_AsDouble(value);
-        if (seconds == -1.0 && PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            PyErr_Clear();
-        }
-        return fua_claims_is_time(seconds) ? 0 : refuse_claim(name, "from 0 to below 2**53 seconds");
+        return overflow == 0 && fua_claims_is_time(seconds) ? 0 : refuse_claim(name, "from 0 to below 2**53 seconds");
     }
     if (is_name(name, "iss") || is_name(name, "sub") || is_name(name, "jti")) {
         return PyUnicode_Check(value) ? 0 : refuse_claim(name, "str");
@@ -118,8 +120,9 @@ static int write_claims(const fua_py_codec *codec, PyObject *claims, const own_c
         PyErr_NoMemory();
         return -1;
     }
+    bool adds = own->aud != NULL || own->iss != NULL || own->iat != NULL;
     while (PyDict_Next(claims, &position, &name, &value)) {
-        if (own_claim(own, name) == NULL &&
+        if ((!adds || own_claim(own, name) == NULL) &&
             (check_claim(name, value) < 0 || fua_py_member_to_json(json, name, value, 1) < 0)) {
             return -1;
         }

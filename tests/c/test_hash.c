@@ -88,6 +88,34 @@ static void test_base64(void) {
 }
 
 /* Whatever decodes is what encoding gives back: there is no second spelling. */
+/* All lengths and values, in memory of just their size, against one bit after the other. */
+static void test_base64_of_any_length(void) {
+    static const char shared[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static const char *const last[] = {[FUA_BASE64_URL] = "-_", [FUA_BASE64_STANDARD] = "+/", [FUA_BASE64_DOT] = "./"};
+    uint32_t state = 1;
+    for (int alphabet = FUA_BASE64_URL; alphabet <= FUA_BASE64_DOT; alphabet++) {
+        for (size_t size = 1; size <= 200; size++) {
+            uint8_t *data = malloc(size);
+            char *text = malloc(fua_base64_size(size));
+            CHECK(data != NULL && text != NULL);
+            for (size_t i = 0; i < size; i++) {
+                state = state * 1664525U + 1013904223U;
+                data[i] = (uint8_t)(state >> 24);
+            }
+            CHECK(fua_base64_encode((fua_base64)alphabet, data, size, text) == text + fua_base64_size(size));
+            for (size_t i = 0; i < fua_base64_size(size); i++) {
+                unsigned value = 0;
+                for (size_t bit = 6 * i; bit < 6 * i + 6; bit++) {
+                    value = value << 1 | (bit / 8 < size ? (unsigned)data[bit / 8] >> (7 - bit % 8) & 1U : 0U);
+                }
+                CHECK(text[i] == (value < 62 ? shared[value] : last[alphabet][value - 62]));
+            }
+            free(data);
+            free(text);
+        }
+    }
+}
+
 static void test_base64_has_one_spelling(void) {
     static const char letters[] = "AZaz09-_+/=. \n";
     char text[6], again[8], bytes[8];
@@ -133,6 +161,7 @@ int main(void) {
     vectors_run("hmac", 18, test_hmac_vector);
     test_sizes_and_portions();
     test_base64();
+    test_base64_of_any_length();
     test_base64_has_one_spelling();
     test_buffer();
     return 0;

@@ -170,6 +170,48 @@ static void test_writing(void) {
     }
 }
 
+/* Each ASCII character at each place of texts up to forty long, in buffers of just their size. */
+static void test_characters_anywhere(void) {
+    for (size_t size = 1; size <= 40; size++) {
+        for (size_t at = 0; at < size; at++) {
+            for (int byte = 0; byte < 128; byte++) {
+                char *text = malloc(size), out_room[128], escape[8];
+                fua_buffer out;
+                CHECK(text != NULL);
+                memset(text, 'x', size);
+                text[at] = (char)byte;
+                fua_buffer_init(&out, fua_allocator_default(), out_room, sizeof out_room);
+                CHECK_OK(fua_json_write_text(&out, (fua_text){text, size}));
+                size_t wide = (size_t)(byte == '"' || byte == '\\' ? snprintf(escape, sizeof escape, "\\%c", byte)
+                                       : byte < 0x20 ? snprintf(escape, sizeof escape, "\\u%04x", (unsigned)byte)
+                                                     : snprintf(escape, sizeof escape, "%c", byte));
+                CHECK(out.size == 2 + size - 1 + wide && out.data[0] == '"' && out.data[out.size - 1] == '"');
+                for (size_t i = 0; i < size; i++) {
+                    CHECK(i == at || out.data[1 + i + (i > at ? wide - 1 : 0)] == 'x');
+                }
+                CHECK(memcmp(out.data + 1 + at, escape, wide) == 0);
+                fua_buffer_free(&out);
+                free(text);
+            }
+        }
+    }
+}
+
+static void test_integers_are_written_as_printf_does(void) {
+    for (int64_t power = 1; power < INT64_MAX / 10; power *= 10) {
+        for (int64_t number = power - 2; number <= power + 2; number++) {
+            for (int sign = -1; sign <= 1; sign += 2) {
+                char storage[32], wanted[32];
+                fua_buffer out;
+                fua_buffer_init(&out, fua_allocator_default(), storage, sizeof storage);
+                CHECK_OK(fua_json_write_integer(&out, sign * number));
+                int size = snprintf(wanted, sizeof wanted, "%lld", (long long)(sign * number));
+                CHECK(out.size == (size_t)size && memcmp(out.data, wanted, out.size) == 0);
+            }
+        }
+    }
+}
+
 int main(void) {
     test_values();
     test_what_is_not_json();
@@ -178,5 +220,7 @@ int main(void) {
     test_numbers();
     test_any_text_reads_or_not();
     test_writing();
+    test_characters_anywhere();
+    test_integers_are_written_as_printf_does();
     return 0;
 }
