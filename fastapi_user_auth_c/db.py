@@ -476,7 +476,7 @@ class FailureMiddleware:
     """Rolls the sessions of :class:`SessionMiddleware` back when a handler answers an exception, as plain ASGI.
 
     It is the innermost middleware: one that runs the application in a task of its own, as ``@app.middleware("http")``
-    does, hides exceptions from what stands further out.
+    does, hides exceptions from what stands further out. A :class:`SessionMiddleware` right around it does its work.
     """
 
     def __init__(self, app: Any) -> None:
@@ -517,6 +517,9 @@ class SessionMiddleware:
     def __init__(
         self, app: Any, db: AnyDatabase, unavailable: Callable[[Request], Awaitable[Any]] | None = None
     ) -> None:
+        self.innermost = isinstance(app, FailureMiddleware)
+        while isinstance(app, FailureMiddleware):
+            app = app.app  # a call less for each request
         self.app = app
         self.db = db
         self.unavailable = unavailable
@@ -530,19 +533,26 @@ class SessionMiddleware:
         db = self.db
         scope[self.key] = db
         name = object()  # unlike an id it cannot be that of an earlier request
-        registry = db.scoped_session.registry
+        sessions = db.scoped_session.registry.registry  # most requests to other routes never have one there
         token = db._session_scope.set(name)  # type: ignore[arg-type]
-        outside = sys.exc_info()[1]
-        lost = False
+        outside, lost = sys.exc_info()[1], False
+        undo = scope.get(_UNDO, ()) if self.innermost else ()  # of those further out
+        if not self.innermost:
+            scope.setdefault(_UNDO, []).append(partial(roll_back, db))
 
-        async def roll_back() -> None:
-            if registry.has():
-                await self._finish("rollback")
+        def commit_first(message: Any) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and (undo or name in sessions):
+                return finish_first(message)
+            return send(message)  # type: ignore[no-any-return]
 
-        async def commit_first(message: Any) -> None:
+        async def finish_first(message: Any) -> None:
             nonlocal lost
-            if message["type"] == "http.response.start" and registry.has():
-                wanted = db.commit_on_exit and message["status"] < 500 and not _handled(outside)
+            handled = _handled(outside)
+            if handled:
+                for undo_one in undo:
+                    await undo_one()
+            if name in sessions:
+                wanted = db.commit_on_exit and message["status"] < 500 and not handled
                 try:
                     await self._finish("commit" if wanted else "rollback")
                 except Exception as error:
@@ -550,21 +560,20 @@ class SessionMiddleware:
                     raise
             await send(message)
 
-        scope.setdefault(_UNDO, []).append(roll_back)
         try:
             await self.app(scope, receive, commit_first)
         except BaseException as error:
-            if registry.has():
+            if name in sessions:
                 await self._finish("rollback", close=True)
             if not lost or self.unavailable is None:
                 raise
             logger.warning("a change is not stored: %s", told(error))
             await (await self.unavailable(Request(scope)))(scope, receive, send)
         else:
-            if registry.has():
+            if name in sessions:
                 await self._finish("commit" if db.commit_on_exit else "rollback", close=True)
         finally:
-            registry.clear()
+            sessions.pop(name, None)
             db._session_scope.reset(token)
 
     async def _finish(self, how: str, close: bool = False) -> None:

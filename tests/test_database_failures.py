@@ -22,6 +22,7 @@ import uvicorn
 from app_for_tests import PAGES, RA, ROLES, UA, settings_for
 from conftest import EVERY_DRIVER, MIXED_DRIVERS
 from fastapi import FastAPI, HTTPException
+from fastapi_amis_admin.admin.settings import Settings
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy_database import AsyncDatabase, Database
@@ -43,6 +44,7 @@ from visits import (
 )
 
 from fastapi_user_auth_c.admin import AuthAdminSite
+from fastapi_user_auth_c.auth import Auth
 from fastapi_user_auth_c.auth.models import CasbinRule, Role
 from fastapi_user_auth_c.db import to_the_end
 from fastapi_user_auth_c.db_errors import is_outage
@@ -451,6 +453,57 @@ def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
             assert role_keys(database_url) == {"elsewhere"}
         assert open_transactions(database_url) == []
         await site.db.engine.dispose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["alone", "around a middleware", "two sites, a middleware between"])
+def test_D5_a_handled_exception_undoes_the_changes_of_all_databases(
+    bare: tuple[AuthAdminSite, FastAPI], database_url: str, how: str
+) -> None:
+    """The middleware runs the application in a task of its own."""
+    site, app = bare
+    url = "sqlite+aiosqlite:///other.db"
+
+    async def pass_on(request: Request, call_next: Any) -> Any:
+        return await call_next(request)
+
+    if "two sites" in how:
+        site.mount_app(app)
+        app.middleware("http")(pass_on)
+        second = AuthAdminSite(Settings(database_url_async=url, site_path="/second"))
+        second.mount_app(app)
+        other: Any = second.db
+    else:
+        other = AsyncDatabase.create(url)
+        site.auth = Auth(db=other)
+        if how != "alone":
+            app.middleware("http")(pass_on)
+        site.mount_app(app)
+
+    async def handler(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": str(error)})
+
+    app.add_exception_handler(Known, handler)
+
+    @app.get("/{name}")
+    async def store(name: str) -> Any:
+        for db in (site.db, other):
+            db.session.add(Role(key=name, name=name))
+            await db.async_flush()
+        if name == "bad":
+            raise Known(name)
+        return name
+
+    async def main() -> None:
+        for db in (site.db, other):
+            await db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
+        async with visited(app) as client:
+            for name in ("bad", "good", "bad"):
+                assert (await client.get(f"/{name}")).status_code == 200
+        assert role_keys(database_url) == role_keys(url) == {"good"}
+        for db in (site.db, other):
+            await db.engine.dispose()
 
     asyncio.run(main())
 

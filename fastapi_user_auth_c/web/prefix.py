@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import quote
 
@@ -28,14 +29,14 @@ class ApplicationRoot:
         self.app = app
         self.below = below
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         if scope["type"] in ("http", "websocket"):
             root = scope[_ROOT] = scope.get("root_path", "").rstrip("/")
             if root and _is_below(scope["path"], self.below) and not _is_below(scope["path"], root):
                 scope["path"] = root + scope["path"]
                 if scope.get("raw_path"):
                     scope["raw_path"] = quote(root).encode() + scope["raw_path"]
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)  # type: ignore[no-any-return]
 
 
 def _is_below(path: str, top: str) -> bool:
