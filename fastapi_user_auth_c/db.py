@@ -517,10 +517,9 @@ class SessionMiddleware:
     def __init__(
         self, app: Any, db: AnyDatabase, unavailable: Callable[[Request], Awaitable[Any]] | None = None
     ) -> None:
-        self.innermost = isinstance(app, FailureMiddleware)
-        while isinstance(app, FailureMiddleware):
-            app = app.app  # a call less for each request
-        self.app = app
+        self.app = self.whole = app
+        while isinstance(self.app, FailureMiddleware):
+            self.app = self.app.app  # a call less for each request
         self.db = db
         self.unavailable = unavailable
         _prepare(db)
@@ -528,7 +527,7 @@ class SessionMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or self.key in scope:
-            await self.app(scope, receive, send)
+            await self.whole(scope, receive, send)
             return
         db = self.db
         scope[self.key] = db
@@ -536,9 +535,8 @@ class SessionMiddleware:
         sessions = db.scoped_session.registry.registry  # most requests to other routes never have one there
         token = db._session_scope.set(name)  # type: ignore[arg-type]
         outside, lost = sys.exc_info()[1], False
-        undo = scope.get(_UNDO, ()) if self.innermost else ()  # of those further out
-        if not self.innermost:
-            scope.setdefault(_UNDO, []).append(partial(roll_back, db))
+        undo = () if self.app is self.whole else tuple(scope.get(_UNDO, ()))  # of those further out
+        scope.setdefault(_UNDO, []).append(partial(roll_back, db))  # for those further in
 
         def commit_first(message: Any) -> Awaitable[None]:
             if message["type"] == "http.response.start" and (undo or name in sessions):

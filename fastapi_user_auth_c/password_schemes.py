@@ -5,6 +5,7 @@ Each reads what passlib and Django wrote for it, and writes one form: passlib's,
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -13,6 +14,12 @@ from ._core import bcrypt_parse, password_hash, password_parse, password_verify
 
 MAX_SECRET = 4096
 """Longest password that is looked at, in characters (the limit of passlib)."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class Scheme(Protocol):
@@ -218,14 +225,14 @@ class Argon2Scheme(_CoreScheme):
         )
 
     def work(self, hash: str) -> int:
-        """As :meth:`ScalableScheme.work`: here the KiB that ``hash`` has each lane fill, in all passes."""
+        """As :meth:`ScalableScheme.work`: here the KiB that ``hash`` has each core fill, in all passes."""
         parsed = password_parse(hash)
-        return 0 if parsed is None else parsed[1]["memory"] * parsed[1]["passes"] // parsed[1]["lanes"]
+        return 0 if parsed is None else parsed[1]["memory"] * parsed[1]["passes"] // min(parsed[1]["lanes"], cores())
 
     def dummy_hashes(self, work: int) -> list[str]:
         """As :meth:`ScalableScheme.dummy_hashes`: ``work`` as full passes over the memory and a part of one."""
         memory, lanes = self._costs["memory"], self._costs["lanes"]
-        passes, rest = divmod(work * lanes, memory)
+        passes, rest = divmod(work * min(lanes, cores()), memory)
         hashes = [self._dummy(memory=memory, passes=passes, lanes=lanes)] if passes > 0 else []
         return hashes + ([self._dummy(memory=rest, passes=1, lanes=lanes)] if rest >= 8 * lanes and work > 0 else [])
 

@@ -11,9 +11,10 @@ their first 72 bytes, as they always did.
 from __future__ import annotations
 
 import logging
-import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
@@ -29,6 +30,7 @@ from .password_schemes import (
     Pbkdf2Scheme,
     ScalableScheme,
     Scheme,
+    cores,
 )
 
 __all__ = [
@@ -54,12 +56,6 @@ class PasswordError(ValueError):
     """A password that cannot be set: empty, too long, or with a NUL character. The message may be shown to users."""
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
 _limiter: RunVar[anyio.CapacityLimiter] = RunVar("fastapi_user_auth_c.hashing")
 
 
@@ -72,7 +68,7 @@ async def in_hashing_thread(function: Callable[..., _T], *args: object) -> _T:
     try:
         limiter = _limiter.get()
     except LookupError:
-        limiter = anyio.CapacityLimiter(_cores())
+        limiter = anyio.CapacityLimiter(cores())
         _limiter.set(limiter)
     return await anyio.to_thread.run_sync(function, *args, limiter=limiter)
 
@@ -108,6 +104,7 @@ class PasswordHasher:
             raise ValueError(f"default scheme {default!r} is not among the schemes {sorted(self._schemes)}")
         self._default = self._schemes[default]
         self._measured: tuple[Scheme, dict[str, float]] | None = None
+        self._measuring = threading.Lock()
 
     def schemes(self) -> tuple[str, ...]:
         """Names of the accepted schemes."""
@@ -144,8 +141,8 @@ class PasswordHasher:
 
         Every refusal takes as long as :meth:`dummy_verify`, also for a stored hash of a lower cost than the configured
         one or of another scheme, so timing tells nothing about the account, and a long password takes no longer than a
-        short one. (Longer are refusals for hashes of a higher cost than the configured one, shorter those for hashes
-        of a lower one of a scheme that is no :class:`ScalableScheme`.)
+        short one. (Longer are refusals for hashes of a higher cost than the configured one of the slowest scheme, and
+        shorter may be those where a scheme is no :class:`ScalableScheme`, the hash's own or the slowest.)
 
         ``False``, after the work of a wrong password, is also the answer to a password that cannot be right (empty,
         with a NUL, over 4096 characters), and for a stored hash that is none (``None``, plain text, ``$2x$``,
@@ -174,12 +171,12 @@ class PasswordHasher:
             return self.dummy_verify()
         try:
             right = found.verify(_STAND_IN if encoded is None else encoded, text) and encoded is not None
-            if not right:
-                self._work_more(found, text)
-            return right
         except MemoryError:
             logger.error("login refused: there is not the memory that the stored password hash demands")
             return False
+        if not right:
+            self._work_more(found, text)
+        return right
 
     def needs_update(
         self,
@@ -236,32 +233,51 @@ class PasswordHasher:
 
         For logins of unknown users, who would otherwise be told apart by the time the answer takes.
         """
-        longest = self._longest()[0]
-        longest.verify(_STAND_IN, longest.dummy_hash())
+        with _without_memory():
+            longest = self._longest()[0]
+            longest.verify(_STAND_IN, longest.dummy_hash())
         return False
 
     def _work_more(self, found: Scheme, text: str) -> None:
         """Does, after a refusal for the hash ``text``, what :meth:`dummy_verify` does more than that took."""
-        longest, shares = self._longest()
-        if isinstance(found, ScalableScheme):
-            _work(found, found.work(found.dummy_hash()) - found.work(text))
-        if isinstance(longest, ScalableScheme):
-            _work(longest, round(longest.work(longest.dummy_hash()) * (1 - shares[found.name])))
+        with _without_memory():
+            longest, shares = self._longest()
+            spent = shares[found.name]
+            if isinstance(found, ScalableScheme):
+                full, there = found.work(found.dummy_hash()), found.work(text)
+                _work(found, full - there)
+                spent *= max(1.0, there / max(full, 1))
+            if isinstance(longest, ScalableScheme):
+                _work(longest, round(longest.work(longest.dummy_hash()) * (1 - spent)))
 
     def _longest(self) -> tuple[Scheme, dict[str, float]]:
         """The scheme whose verifications take longest, and the share of its time that those of each scheme take.
 
         Measured at the first call, with a part of the work of each: the least of a few, as other work disturbs.
         """
-        if self._measured is None:
-            several = len(self._schemes) > 1
-            seconds = {s.name: min(_seconds(s) for _ in range(3)) if several else 1.0 for s in self._schemes.values()}
-            name = max(seconds, key=lambda name: seconds[name])
-            self._measured = self._schemes[name], {each: taken / seconds[name] for each, taken in seconds.items()}
+        with self._measuring:  # others would disturb most
+            if self._measured is None:
+                taken: dict[str, list[float]] = {name: [] for name in self._schemes}
+                for _ in range(3 if len(taken) > 1 else 0):
+                    for name, scheme in self._schemes.items():
+                        taken[name].append(_seconds(scheme))
+                least = {name: max(min(times, default=1.0), 1e-9) for name, times in taken.items()}
+                name = max(least, key=lambda name: least[name])
+                shares = {each: seconds / least[name] for each, seconds in least.items()}
+                self._measured = self._schemes[name], shares
         return self._measured
 
     def _find(self, text: str) -> Scheme | None:
         return next((scheme for scheme in self._schemes.values() if scheme.identify(text)), None)
+
+
+@contextmanager
+def _without_memory() -> Iterator[None]:
+    """Work for the sake of its time, which goes as far as there is memory for it."""
+    try:
+        yield
+    except MemoryError:
+        logger.error("a refusal took less time than others: there is not the memory that a password hash demands")
 
 
 def _work(scheme: ScalableScheme, work: int) -> None:

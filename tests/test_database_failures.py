@@ -22,7 +22,6 @@ import uvicorn
 from app_for_tests import PAGES, RA, ROLES, UA, settings_for
 from conftest import EVERY_DRIVER, MIXED_DRIVERS
 from fastapi import FastAPI, HTTPException
-from fastapi_amis_admin.admin.settings import Settings
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy_database import AsyncDatabase, Database
@@ -457,52 +456,61 @@ def test_D5_a_handled_exception_is_seen_behind_other_middlewares(
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("how", ["alone", "around a middleware", "two sites, a middleware between"])
+@pytest.mark.parametrize(
+    "how", ["alone", "around a middleware", "two sites", "two sites, one database", "a site in a mounted application"]
+)
 def test_D5_a_handled_exception_undoes_the_changes_of_all_databases(
     bare: tuple[AuthAdminSite, FastAPI], database_url: str, how: str
 ) -> None:
-    """The middleware runs the application in a task of its own."""
+    """The middleware, between the sites where there are two, runs the application in a task of its own."""
     site, app = bare
+    inner = FastAPI() if "mounted" in how else app
     url = "sqlite+aiosqlite:///other.db"
 
     async def pass_on(request: Request, call_next: Any) -> Any:
         return await call_next(request)
 
-    if "two sites" in how:
-        site.mount_app(app)
+    if how == "around a middleware":
         app.middleware("http")(pass_on)
-        second = AuthAdminSite(Settings(database_url_async=url, site_path="/second"))
-        second.mount_app(app)
-        other: Any = second.db
+    if "site" in how:
+        site.mount_app(app)
+        inner.middleware("http")(pass_on)
+        settings = settings_for(database_url if "one database" in how else url)
+        second = AuthAdminSite(settings.model_copy(update={"site_path": "/second"}))
+        second.mount_app(inner)
+        databases = list({id(db): db for db in (site.db, second.db)}.values())
+        assert len(databases) == (1 if "one database" in how else 2)
     else:
-        other = AsyncDatabase.create(url)
-        site.auth = Auth(db=other)
-        if how != "alone":
-            app.middleware("http")(pass_on)
+        databases = [site.db, AsyncDatabase.create(url)]
+        site.auth = Auth(db=databases[1])
         site.mount_app(app)
 
     async def handler(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": str(error)})
 
-    app.add_exception_handler(Known, handler)
+    inner.add_exception_handler(Known, handler)
 
-    @app.get("/{name}")
+    @inner.get("/{name}")
     async def store(name: str) -> Any:
-        for db in (site.db, other):
+        for db in databases:
             db.session.add(Role(key=name, name=name))
             await db.async_flush()
         if name == "bad":
             raise Known(name)
         return name
 
+    if inner is not app:
+        app.mount("/inner", inner)
+
     async def main() -> None:
-        for db in (site.db, other):
+        for db in databases:
             await db.async_run_sync(SQLModel.metadata.create_all, is_session=False)
         async with visited(app) as client:
             for name in ("bad", "good", "bad"):
-                assert (await client.get(f"/{name}")).status_code == 200
-        assert role_keys(database_url) == role_keys(url) == {"good"}
-        for db in (site.db, other):
+                answer = await client.get(f"/{name}" if inner is app else f"/inner/{name}")
+                assert answer.status_code == 200 and (name == "good" or "error" in answer.json())
+        assert {frozenset(role_keys(each)) for each in [database_url, url][: len(databases)]} == {frozenset(["good"])}
+        for db in databases:
             await db.engine.dispose()
 
     asyncio.run(main())

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fastapi_user_auth_c import passwords
 from fastapi_user_auth_c._core import password_hash, password_parse, password_verify
+from fastapi_user_auth_c.password_schemes import cores
 from fastapi_user_auth_c.passwords import (
     Argon2Scheme,
     BcryptScheme,
@@ -171,7 +172,9 @@ def test_T9_unknown_users_and_wrong_passwords_take_the_same_time(scheme):
         (BcryptSha256Scheme(8), [BcryptSha256Scheme(9)], "bcrypt_sha256"),
         (Pbkdf2Scheme("sha256", 1_000), [Pbkdf2Scheme("sha256", 50_000)], "pbkdf2_sha256"),
         (Argon2Scheme(1024, 1, 1), [Argon2Scheme(8192, 2, 1)], "argon2id"),
+        (Argon2Scheme(8192, 1, 4), [Argon2Scheme(4096, 2, 2)], "argon2id"),
         (Argon2Scheme(8192, 1, 1), [Argon2Scheme(8192, 1, 1), BcryptScheme(9)], "bcrypt"),
+        (Pbkdf2Scheme("sha256", 40_000), [Pbkdf2Scheme("sha256", 20_000), BcryptScheme(9)], "bcrypt"),
         (BcryptScheme(9), [Argon2Scheme(1024, 1, 1), BcryptScheme(9)], "argon2id"),
         (Pbkdf2Scheme("sha256", 1_000), [Pbkdf2Scheme("sha256", 20_000), BcryptScheme(9)], "bcrypt"),
         (BcryptScheme(5), [Pbkdf2Scheme("sha256", 50_000), BcryptScheme(6)], "bcrypt"),
@@ -221,6 +224,30 @@ def test_T9_a_scheme_of_ones_own_takes_part_as_far_as_it_can():
     assert unknown / 1.6 < wrong < unknown * 1.6
     assert own.calls == before + 15
     assert hasher.verify("secret", "ownsecret")
+
+
+def test_T9_refusals_without_memory_are_refusals(caplog):
+    class Hungry(Argon2Scheme):
+        def verify(self, secret, hash):
+            raise MemoryError
+
+    hasher = PasswordHasher([Hungry(64, 1, 1), BcryptScheme(4)], "bcrypt")
+    assert hasher.dummy_verify() is False
+    assert hasher.verify("wrong", BcryptScheme(4).hash(b"secret")) is False
+    assert caplog.text.count("there is not the memory that a password hash demands") == 2
+    assert hasher.verify("secret", BcryptScheme(4).hash(b"secret"))
+
+
+def test_T9_many_first_refusals_at_once_measure_once(monkeypatch):
+    measured = []
+    monkeypatch.setattr(passwords, "_seconds", lambda scheme: measured.append(scheme.name) or 0.0)
+    hasher = PasswordHasher([BcryptScheme(4), Pbkdf2Scheme("sha1", 1)])
+    threads = [threading.Thread(target=hasher.dummy_verify) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert measured == ["bcrypt", "pbkdf2_sha1"] * 3
 
 
 NO_COSTS = [
@@ -452,7 +479,7 @@ def test_T11_a_burst_of_logins_stalls_nobody():
         return max(stalls)
 
     assert min(asyncio.run(main()) for _ in range(3)) < 0.05
-    assert most <= passwords._cores()
+    assert most <= cores()
 
 
 def test_the_hashing_threads_are_not_those_of_sync_endpoints():

@@ -87,7 +87,6 @@ static void test_base64(void) {
     }
 }
 
-/* Whatever decodes is what encoding gives back: there is no second spelling. */
 /* All lengths and values, in memory of just their size, against one bit after the other. */
 static void test_base64_of_any_length(void) {
     static const char shared[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -116,6 +115,7 @@ static void test_base64_of_any_length(void) {
     }
 }
 
+/* Whatever decodes is what encoding gives back: there is no second spelling. */
 static void test_base64_has_one_spelling(void) {
     static const char letters[] = "AZaz09-_+/=. \n";
     char text[6], again[8], bytes[8];
