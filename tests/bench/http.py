@@ -2,8 +2,9 @@
 
     python -m tests.bench.http [--original PYTHON] [--quick]
 
-Each application is a process of its own, on SQLite, all with one hash seed; of two that are compared one is loaded
-after the other, in short turns, and each run has the best of five; the median of the runs' ratios counts. A rate is
+Each application is a process of its own, on SQLite. For each run both that are compared are started anew, with the same
+hash seed, another one than in other runs: with some seeds all of a process takes up to twice as long. Then one is
+loaded after the other, in short turns, the best of which counts for the run; the median of the runs' ratios. A rate is
 answers per second of the server's processor, its threads included: the clients and whatever else the machine does take
 no part in it; where the system does not tell, per second. Answers per second as clients see them stand beside.
 
@@ -33,6 +34,8 @@ from typing import Any, NamedTuple
 from .report import Note, Options, Result, Row, alone, ratios
 
 CONNECTIONS = 8
+
+OURS, THEIRS = "fastapi_user_auth_c", "fastapi_user_auth"
 
 MOUNTED_BAR, REQUIRES_BAR, CACHED_BAR, STALL_BAR_MS = 0.95, 0.95, 5.0, 50
 
@@ -143,14 +146,14 @@ class Server:
 
 
 @contextmanager
-def served(python: str, package: str, kind: str, folder: Path) -> Iterator[Server]:
+def served(python: str, package: str, kind: str, folder: Path, seed: int = 0) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     here = Path(__file__).parent
     path = os.pathsep.join([str(here / "apps"), *([str(here.parents[1])] if package.endswith("_c") else [])])
     environment = {
         **os.environ,
-        "PYTHONHASHSEED": "0",  # with some seeds all of a process takes up to twice as long
+        "PYTHONHASHSEED": str(seed),
         "PYTHONPATH": path,
         "BENCH_PACKAGE": package,
         "BENCH_APP": kind,
@@ -185,73 +188,84 @@ def stall_of(server: Server) -> float:
     return float(server.ask("GET /stall")["seconds"]) * 1e3
 
 
-Target = tuple[Server, str]
+class Target(NamedTuple):
+    """What is loaded."""
+
+    kind: str
+    path: str
+    package: str = OURS
+    python: str = sys.executable
 
 
-def rates_of(one: Target, other: Target, options: Options) -> tuple[list[Rate], list[Rate]]:
+def rates_of(one: Target, other: Target, options: Options, folder: Path) -> tuple[list[Rate], list[Rate]]:
     """Rates of both, the best of a few short turns for each run: what else happens to a server only slows it down."""
-    runs, turns = (1, 1) if options.quick else (8, 5)
+    runs, turns = (1, 1) if options.quick else (7, 5)
     pairs = []
-    for _ in range(runs):
-        rates: dict[int, list[Rate]] = {id(one): [], id(other): []}
-        for turn in range(turns):
-            for each in (one, other) if turn % 2 else (other, one):
-                rates[id(each)].append(each[0].rate(each[1], 0.25))
-        pairs.append((max(rates[id(one)]), max(rates[id(other)])))
+    for seed in range(runs):
+        with ExitStack() as stack:
+            servers = {
+                key: stack.enter_context(served(*key, folder, seed))
+                for key in {(each.python, each.package, each.kind) for each in (one, other)}
+            }
+            rates: dict[Target, list[Rate]] = {one: [], other: []}
+            for turn in range(turns):
+                for each in (one, other) if turn % 2 else (other, one):
+                    server = servers[each.python, each.package, each.kind]
+                    rates[each].append(server.rate(each.path, 0.25))
+        pairs.append((max(rates[one]), max(rates[other])))
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
 def rows(options: Options) -> Iterator[Result]:
-    ours, theirs = "fastapi_user_auth_c", "fastapi_user_auth"
+    with tempfile.TemporaryDirectory() as name:
+        yield from rows_in(Path(name), options)
 
+
+def rows_in(folder: Path, options: Options) -> Iterator[Result]:
     def compared(what: str, one: Target, other: Target, bar: float | None = None, unit: str = "of its rate") -> Row:
-        first, second = rates_of(one, other, options)
+        first, second = rates_of(one, other, options, folder)
         told = " and ".join(f"{statistics.median(rate.seen for rate in rates):,.0f}" for rates in (first, second))
         busy = ratios([rate.busy for rate in first], [rate.busy for rate in second])
         return Row(what, busy, unit, bar, True, f"{told} requests/s")
 
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-
-        def start(kind: str, python: str = sys.executable, package: str = ours) -> Server:
-            return stack.enter_context(served(python, package, kind, folder))
-
-        bare, jwt = start("bare"), start("jwt")
-        yield compared("free route, site mounted, against without", (jwt, "/free"), (bare, "/free"), MOUNTED_BAR)
-        by_hand = "against one by hand"
-        yield compared(f"`requires()`, JWT, {by_hand}", (jwt, "/requires"), (jwt, "/hand"), REQUIRES_BAR)
-        db = start("db")
-        yield compared(f"`requires()`, stored token, {by_hand}", (db, "/requires"), (db, "/hand"), REQUIRES_BAR)
-        cached = start("cached")
-        what = "`requires()`, JWT, user cache, against without"
-        yield compared(what, (cached, "/requires"), (jwt, "/requires"))
-        old: dict[str, Server] = {}
-        if options.original:
-            try:
-                old = {kind: start(kind, options.original, theirs) for kind in ("bare", "jwt", "db")}
-            except (RuntimeError, OSError) as error:
-                old = {}
-                yield Note(f"requests against the original: {error}")
-        else:
-            yield Note("requests against the original, as no --original PYTHON was given")
-        if old:
-            what = "the original: free route, site mounted, against without"
-            yield compared(what, (old["jwt"], "/free"), (old["bare"], "/free"))
-            for what, one, other, bar in (
-                ("JWT", jwt, old["jwt"], None),
-                ("stored token", db, old["db"], None),
-                ("JWT, user cache", cached, old["jwt"], CACHED_BAR),
-            ):
-                what = f"`requires()`, {what}, against the original"
-                yield compared(what, (one, "/requires"), (other, "/requires"), bar, "times its rate")
-        stalls: dict[str, list[float]] = {"here": [], "old": []}
-        for _ in range(1 if options.quick else 3):
-            stalls["here"].append(stall_of(jwt))
-            if old:
-                stalls["old"].append(stall_of(old["jwt"]))
-        yield Row("longest stall of the event loop in 8 logins", stalls["here"], "ms", STALL_BAR_MS)
-        if old:
-            yield Row("the original: longest stall in 8 logins", stalls["old"], "ms")
+    what = "free route, site mounted, against without"
+    yield compared(what, Target("jwt", "/free"), Target("bare", "/free"), MOUNTED_BAR)
+    for what, kind in (("JWT", "jwt"), ("stored token", "db")):
+        what = f"`requires()`, {what}, against one by hand"
+        yield compared(what, Target(kind, "/requires"), Target(kind, "/hand"), REQUIRES_BAR)
+    what = "`requires()`, JWT, user cache, against without"
+    yield compared(what, Target("cached", "/requires"), Target("jwt", "/requires"))
+    original: tuple[str, str] | None = None
+    if options.original:
+        original = THEIRS, options.original
+        try:
+            with served(options.original, THEIRS, "bare", folder):
+                pass
+        except (RuntimeError, OSError) as error:
+            original = None
+            yield Note(f"requests against the original: {error}")
+    else:
+        yield Note("requests against the original, as no --original PYTHON was given")
+    if original:
+        what = "the original: free route, site mounted, against without"
+        yield compared(what, Target("jwt", "/free", *original), Target("bare", "/free", *original))
+        for what, kind, theirs, bar in (
+            ("JWT", "jwt", "jwt", None),
+            ("stored token", "db", "db", None),
+            ("JWT, user cache", "cached", "jwt", CACHED_BAR),
+        ):
+            what = f"`requires()`, {what}, against the original"
+            rival = Target(theirs, "/requires", *original)
+            yield compared(what, Target(kind, "/requires"), rival, bar, "times its rate")
+    stalls = "longest stall of the event loop in 8 logins"
+    for what, key, limit in (
+        (stalls, (OURS, sys.executable), STALL_BAR_MS),
+        (f"the original: {stalls}", original, None),
+    ):
+        if key is not None:
+            with served(key[1], key[0], "jwt", folder) as server:
+                times = [stall_of(server) for _ in range(1 if options.quick else 3)]
+            yield Row(what, times, "ms", limit)
 
 
 if __name__ == "__main__":
