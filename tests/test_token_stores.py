@@ -9,11 +9,12 @@ import hmac
 import json
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from app_for_tests import UA, Client
@@ -33,7 +34,7 @@ from fastapi_user_auth_c.auth.backends.db import DbTokenStore, TokenStoreModel
 from fastapi_user_auth_c.auth.backends.jwt import JwtTokenStore
 from fastapi_user_auth_c.auth.backends.redis import RedisTokenStore
 from fastapi_user_auth_c.auth.models import User
-from fastapi_user_auth_c.auth.revocations import DbRevocations, RedisRevocations
+from fastapi_user_auth_c.auth.revocations import DbRevocations, RedisRevocations, end_tokens
 from fastapi_user_auth_c.auth.schemas import BaseTokenData, UserLoginOut
 from fastapi_user_auth_c.db import open_database, run_committed
 
@@ -884,6 +885,18 @@ def test_a_store_of_ones_own(make_app: Callable[..., Any], database_url: str, ca
         root = Client(client, "admin")
         change(app, client, "admin", is_active=False)
         assert not is_let_in(root)
+
+
+def test_T3_tokens_of_accounts_end_whatever_their_ids_are() -> None:
+    ended: list[Any] = []
+
+    class Site:
+        async def logout_everywhere(self, user: Any) -> None:
+            ended.append(user)
+
+    ids = [1, uuid.UUID(int=7), "text"]  # of the application's own user model
+    asyncio.run(end_tokens(cast(Any, Site()), *ids))
+    assert ended == ids
 
 
 @pytest.mark.parametrize("kind", ["db", "jwt"])

@@ -224,7 +224,7 @@ class UserAdmin(
 
     async def _end_tokens(self, item_id: Any) -> None:
         await run_committed(self.db, lambda session: None)
-        await end_tokens(self.site.auth, *item_id)
+        await end_tokens(self.site.auth, *map(int, item_id))
 
     async def on_update_pre(self, request: Request, obj: Any, item_id: Any, **kwargs: Any) -> dict[str, Any]:
         data: dict[str, Any] = await super().on_update_pre(request, obj, item_id, **kwargs)

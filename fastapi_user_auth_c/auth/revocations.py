@@ -52,7 +52,7 @@ async def end_tokens(auth: Auth[Any], *user_ids: Any) -> None:
     """
     try:
         for user_id in user_ids:
-            await auth.logout_everywhere(int(user_id))
+            await auth.logout_everywhere(user_id)
     except NotImplementedError as error:  # a store of the application's own
         logger.warning("tokens of changed accounts stay valid until they expire: %s", error)
 
